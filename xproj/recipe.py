@@ -1,0 +1,292 @@
+"""Recipes: one frozen pydantic table per stage, loaded from TOML, overridden by `--set`, resolved against a folder.
+
+Only `[runtime]` never changes a result; every other value a stage reads is part of its fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from xproj.errors import RecipeError, unknown
+from xproj.languages import lookup
+
+Route = Literal["bitext", "translate-train", "translate-test"]
+
+
+class Table(BaseModel):
+    """A table of a recipe: frozen, and a misspelt key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Ingest(Table):
+    """Where the corpus is and how it is read."""
+
+    path: str | None = Field(None, description="one file, folder or glob")
+    source_path: str | None = Field(None, description="the labelled side, when the sides are apart")
+    target_path: str | None = Field(None, description="the other side; labels in it become target_gold")
+    format: Literal["auto", "conll", "jsonl", "parquet", "text", "tsv"] = Field("auto", description="file format")
+    splitter: str = Field("icu", description="how raw text is cut into words: icu, whitespace, characters or spacy")
+    labels: dict[str, str] = Field(default_factory=dict, description="rename labels; 'O' drops them")
+    labels_allowed: tuple[str, ...] = Field((), description="refuse any other label, when given")
+    strict_labels: bool = Field(False, description="refuse invalid IOB2 sequences instead of repairing them")
+    max_words: int = Field(1000, ge=1, description="longer sentences get the status too_long")
+    limit: int = Field(0, ge=0, description="only the first N sentences; 0 = all")
+    shard_size: int = Field(5000, ge=1, description="sentences in one part file")
+
+
+class Translate(Table):
+    """Who makes the missing side."""
+
+    translator: str = Field("bitext", description="bitext (the text is given) or fake (for trying out)")
+
+
+class Tag(Table):
+    """Who labels the source side where it has no labels."""
+
+    tagger: str = Field("spacy", description="tagger back end")
+    model: str = Field(..., description="a model folder or name")
+    labels: dict[str, str] = Field(default_factory=dict, description="rename labels; 'O' drops them")
+
+
+class Align(Table):
+    """Who links the words of the two sentences, and which links are kept."""
+
+    aligner: str = Field("statistical", description="statistical, eflomal or given")
+    symmetrization: Literal["threshold", "intersection", "union", "grow-diag", "grow-diag-final-and"] = Field(
+        "threshold", description="how the two directions become one set of links"
+    )
+    threshold: float = Field(0.1, ge=0, le=1, description="smallest posterior of a link (symmetrization = threshold)")
+    iterations: int = Field(6, ge=1, description="EM iterations")
+    prefixes: tuple[int, ...] = Field((4, 5, 6), description="prefix lengths averaged with the whole words")
+    orthography: bool = Field(True, description="prefer words that look alike after transliteration")
+    hmm: Literal["auto", "on", "off"] = Field("auto", description="HMM on top of IBM-1; auto: by corpus size")
+    max_pairs: int = Field(20_000_000, ge=1, description="bound on distinct word pairs; the rarest are pruned")
+    model: str | None = Field(None, description="tables saved by an earlier run; no fit")
+    prime: str | None = Field(None, description="extra unlabelled bitext (TSV) that the fit reads too")
+    links: str | None = Field(None, description="a file of i-j[:score] lines (aligner = given)")
+
+
+class Score(Table):
+    """Model scores of target spans."""
+
+    candidates: Literal["ngrams"] = Field("ngrams", description="which spans are scored")
+    scorers: tuple[str, ...] = Field(..., description="scorer back ends")
+    model: str | None = Field(None, description="the tagger that scores")
+    max_words: int = Field(12, ge=1, description="longest candidate")
+
+
+class Project(Table):
+    """How source entities find their target spans."""
+
+    candidates: Literal["ngrams", "aligned"] = Field("ngrams", description="where target spans come from")
+    scores: dict[str, float] = Field(default_factory=lambda: {"alignment": 1.0}, description="weight of each score")
+    alignment_form: Literal["posterior", "bounded", "raw"] = Field("posterior", description="form of the alignment score")
+    solver: Literal["exact", "greedy", "heuristic"] = Field("exact", description="how spans are chosen")
+    min_score: float = Field(0.0, description="smallest total score of a span")
+    max_words: int = Field(12, ge=1, description="longest target span")
+    min_link: float = Field(0.3, ge=0, le=1, description="weaker links do not count as links (hard-link methods)")
+    max_gap: int = Field(1, ge=0, description="words that a heuristic run may skip")
+    min_length_ratio: float = Field(0.8, ge=0, description="heuristic: run length / entity length must exceed this")
+    boundary_punctuation: bool = Field(True, description="may a span start or end with punctuation")
+    filter: Literal["auto", "none", "strict"] | tuple[str, ...] = Field(
+        "auto", description="completeness filter: auto = none for gold, strict for predicted labels"
+    )
+    drop: Literal["entity", "sentence"] = Field("entity", description="what a lost entity takes with it")
+
+
+class Silver(Table):
+    """How the silver corpus is written."""
+
+    split: dict[str, float] = Field(default_factory=dict, description="shares by hash of id, e.g. train = 0.9")
+    hold_out: str | None = Field(None, description="a corpus whose target sentences must not be in the silver data")
+    licences: tuple[str, ...] = Field((), description="licences of the texts, for the dataset card")
+
+
+class Train(Table):
+    """The tagger trained on the silver corpus."""
+
+    tagger: str = Field("spacy", description="tagger back end")
+    epochs: int = Field(12, ge=1, description="passes over the data at most")
+    patience: int = Field(3, ge=1, description="epochs without gain (dev F1, else training loss) before it stops")
+    max_words: int = Field(1_500_000, ge=1, description="words seen at most, over all epochs")
+    seed: int = Field(0, ge=0, description="random seed")
+    dropout: float = Field(0.35, ge=0, lt=1, description="dropout")
+    dev: str | None = Field(None, description="a gold corpus that picks the best epoch")
+
+
+class Evaluate(Table):
+    """What is scored, and on which gold corpus."""
+
+    gold: str | None = Field(None, description="gold corpus on which the trained tagger is scored")
+    labels: dict[str, str] = Field(default_factory=dict, description="rename gold labels; 'O' drops them")
+    bootstrap: int = Field(1000, ge=0, description="resamples of the confidence interval")
+
+
+class Runtime(Table):
+    """How it runs. Never hashed."""
+
+    executor: Literal["local"] = Field("local", description="how shards are run")
+    workers: int = Field(1, ge=1, description="processes")
+    batch_tokens: int = Field(16384, ge=1, description="words in one batch of a model")
+    device: str = Field("auto", description="auto, cpu or cuda")
+
+
+class Recipe(Table):
+    """A whole recipe. Paths in it are relative to `folder`."""
+
+    route: Route = Field("bitext", description="bitext, translate-train or translate-test")
+    language: str | None = Field(None, description="the language to label, e.g. swh_Latn; any known code")
+    source: str = Field("eng_Latn", description="the language that has labels")
+    ingest: Ingest
+    translate: Translate | None = None
+    tag: Tag | None = None
+    align: Align = Align()  # type: ignore[call-arg]
+    score: Score | None = None
+    project: Project = Project()  # type: ignore[call-arg]
+    silver: Silver = Silver()  # type: ignore[call-arg]
+    train: Train | None = None
+    evaluate: Evaluate | None = None
+    runtime: Runtime = Runtime()  # type: ignore[call-arg]
+
+
+TABLES: dict[str, type[Table]] = {
+    "ingest": Ingest,
+    "translate": Translate,
+    "tag": Tag,
+    "align": Align,
+    "score": Score,
+    "project": Project,
+    "silver": Silver,
+    "train": Train,
+    "evaluate": Evaluate,
+    "runtime": Runtime,
+}
+PATH_KEYS = {
+    "ingest": ("path", "source_path", "target_path"),
+    "tag": ("model",),
+    "align": ("model", "prime", "links"),
+    "score": ("model",),
+    "silver": ("hold_out",),
+    "train": ("dev",),
+    "evaluate": ("gold",),
+}
+
+
+def load(path: Path, overrides: list[str] | None = None, language: str | None = None) -> Recipe:
+    """Read a TOML (or frozen JSON) recipe, apply `table.key=value` overrides and a language, make its paths absolute.
+
+    Languages become NLLB codes.
+
+    Raises:
+        RecipeError: no such file, not TOML, an unknown key, or an illegal value; names file and key.
+    """
+    kind = "JSON" if path.suffix == ".json" else "TOML"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        data = json.loads(text) if kind == "JSON" else tomllib.loads(text)
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}; `xproj new bitext > {path}` writes a starter recipe") from error
+    except ValueError as error:
+        raise RecipeError(f"{path}: not valid {kind}: {error}; correct that line") from error
+    if not isinstance(data, dict):
+        raise RecipeError(f"{path}: not a recipe but a {type(data).__name__}; `xproj new bitext` writes a starter recipe")
+    apply_overrides(data, overrides or [])
+    if language is not None:
+        data["language"] = language
+    recipe = parse(data, str(path))
+    codes = {"source": lookup(recipe.source).code, "language": recipe.language and lookup(recipe.language).code}
+    return resolve(recipe.model_copy(update=codes), path.parent)
+
+
+def parse(data: dict[str, Any], where: str) -> Recipe:
+    """Validate a recipe given as a dict.
+
+    Raises:
+        RecipeError: with every mistake in one message.
+    """
+    try:
+        return Recipe.model_validate(data)
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_explain(error, Recipe)}") from error
+
+
+def settings(table: str, overrides: list[str], where: str = "--set") -> Table:
+    """The settings of one table from its defaults and `table.key=value` overrides (the plain form).
+
+    Raises:
+        RecipeError: an unknown key, an illegal value, or another table's key.
+    """
+    data: dict[str, Any] = {}
+    apply_overrides(data, overrides)
+    try:
+        return TABLES[table].model_validate(data.get(table, {}))
+    except ValidationError as error:
+        raise RecipeError(f"{where}: {_explain(error, TABLES[table], (table,))}") from error
+
+
+def apply_overrides(data: dict[str, Any], overrides: list[str]) -> None:
+    """Write `table.key=value` (or `key=value` at the top) into a recipe's dict; values are TOML, bare words strings.
+
+    Raises:
+        RecipeError: not of that form, or an unknown table.
+    """
+    for override in overrides:
+        key, equals, raw = override.partition("=")
+        if not equals or not key.strip():
+            raise RecipeError(f"--set {override}: not of the form table.key=value; e.g. --set project.solver=greedy")
+        *tables, name = key.strip().split(".")
+        node = data
+        for depth, table in enumerate(tables):
+            if depth == 0 and table not in TABLES:
+                raise RecipeError(unknown("table", table, TABLES, f"--set {override}"))
+            node = node.setdefault(table, {})
+            if not isinstance(node, dict):
+                raise RecipeError(f"--set {override}: {table!r} is not a table; give it a value instead")
+        node[name] = _value(raw.strip())
+
+
+def _value(raw: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        return raw
+
+
+def _explain(error: ValidationError, root: type[BaseModel], prefix: tuple[str, ...] = ()) -> str:
+    parts = []
+    for item in error.errors():
+        location = [*prefix, *(str(part) for part in item["loc"])]
+        key = ".".join(location)
+        if item["type"] == "extra_forbidden":
+            table = TABLES.get(location[0], root) if len(location) > 1 else root
+            parts.append(unknown("key", key.rsplit(".", 1)[-1], table.model_fields, f"[{'.'.join(location[:-1])}]"))
+        elif item["type"] == "missing":
+            parts.append(f"{key} is missing; {item['msg'].lower()}")
+        else:
+            parts.append(f"{key} = {item['input']!r}: {item['msg']}")
+    return "; ".join(parts)
+
+
+def resolve(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with `{language}` filled in and its paths absolute (a model that is no folder stays a name)."""
+    update: dict[str, Table] = {}
+    for table, keys in PATH_KEYS.items():
+        value: Table | None = getattr(recipe, table)
+        if value is None:
+            continue
+        changed = {}
+        for key in keys:
+            raw = getattr(value, key)
+            if raw is None:
+                continue
+            path = folder / raw.replace("{language}", recipe.language or "{language}")
+            if key != "model" or path.exists():
+                changed[key] = str(path.absolute())
+        update[table] = value.model_copy(update=changed)
+    return recipe.model_copy(update=update)

@@ -1,0 +1,175 @@
+"""The columns of every stage, and one check for all of them.
+
+`COLUMNS` gives the Arrow type of each named column; `conform` casts a table to it when nothing is lost and explains
+itself when it cannot.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xproj.columns import ENTITY, LINK, SPAN, combine, flatten
+from xproj.errors import SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TARGET_ENTITY = pa.struct([*ENTITY, ("source_entity", pa.int16())])
+DROPPED = pa.struct([("source_entity", pa.int16()), ("reason", pa.string())])
+
+COLUMNS: dict[str, pa.DataType] = {
+    "id": pa.string(),
+    "source_text": pa.string(),
+    "target_text": pa.string(),
+    "source_tokens": pa.list_(pa.string()),
+    "target_tokens": pa.list_(pa.string()),
+    "source_entities": pa.list_(ENTITY),
+    "source_predicted": pa.bool_(),
+    "target_gold": pa.list_(ENTITY),
+    "status": pa.dictionary(pa.int32(), pa.string()),
+    "translation_score": pa.float32(),
+    "marked_text": pa.string(),
+    "back_tokens": pa.list_(pa.string()),
+    "back_entities": pa.list_(ENTITY),
+    "target_probabilities": pa.list_(pa.list_(pa.float16())),
+    "links": pa.list_(LINK),
+    "back_links": pa.list_(LINK),
+    "candidates": pa.list_(SPAN),
+    "target_entities": pa.list_(TARGET_ENTITY),
+    "dropped": pa.list_(DROPPED),
+}
+SCORE_TYPE = pa.list_(pa.float32())
+
+STATUSES = (
+    "ok",
+    "empty_source",
+    "empty_target",
+    "unlabelled",
+    "too_long",
+    "filtered",
+    "translation_empty",
+    "translation_copied",
+    "translation_repeated",
+    "translation_too_long",
+    "translation_too_short",
+    "translation_wrong_language",
+    "translation_error",
+)
+DROP_REASONS = ("no_link", "low_score", "overlap", "filtered", "row_failed")
+
+
+def column_type(name: str) -> pa.DataType | None:
+    """The type of a column by its name; None when it is not one of ours."""
+    return SCORE_TYPE if name.startswith("score_") else COLUMNS.get(name)
+
+
+def status_array(codes: np.ndarray) -> pa.DictionaryArray:
+    """A `status` column from indices into STATUSES, (n,); the dictionary has one fixed order."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(STATUSES))
+
+
+def status_codes(table: pa.Table) -> np.ndarray:
+    """Indices into STATUSES, (n,) int32; a missing column or a null means ok."""
+    if "status" not in table.column_names:
+        return np.zeros(table.num_rows, dtype=np.int32)
+    column = combine(table["status"])
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    codes = pc.index_in(pc.fill_null(column, "ok"), value_set=pa.array(STATUSES))
+    if codes.null_count:
+        bad = column[pc.index(pc.is_null(codes), True).as_py()].as_py()
+        raise SchemaError(f"column 'status': unknown status {bad!r}; legal are {', '.join(STATUSES)}")
+    return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int32)
+
+
+def cast(array: pa.Array, to: pa.DataType) -> pa.Array:
+    """`array` as type `to`, struct fields matched by name, missing ones null.
+
+    Raises:
+        pa.ArrowInvalid, pa.ArrowNotImplementedError: when a value would be lost.
+    """
+    if array.type == to:
+        return array
+    if pa.types.is_null(array.type):
+        return pa.nulls(len(array), to)
+    if pa.types.is_dictionary(array.type) and not pa.types.is_dictionary(to):
+        return cast(array.cast(array.type.value_type), to)
+    if _is_list(to) and _is_list(array.type):
+        offsets, values, valid = flatten(array)
+        mask = None if valid.all() else pa.array(~valid)
+        return pa.ListArray.from_arrays(
+            pa.array(offsets.astype(np.int32)), cast(values, to.value_type), type=to, mask=mask
+        )
+    if pa.types.is_struct(to) and pa.types.is_struct(array.type):
+        have = {array.type.field(i).name for i in range(array.type.num_fields)}
+        fields = [
+            cast(pc.struct_field(array, f.name), f.type) if f.name in have else pa.nulls(len(array), f.type) for f in to
+        ]
+        return pa.StructArray.from_arrays(fields, fields=list(to), mask=pc.is_null(array))
+    if pa.types.is_dictionary(to) and not pa.types.is_dictionary(array.type):
+        return array.cast(to.value_type).dictionary_encode().cast(to)
+    return array.cast(to)
+
+
+def _is_list(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
+
+
+def conform(table: pa.Table, required: Iterable[str], optional: Iterable[str] = (), where: str = "input") -> pa.Table:
+    """The named columns of `table` with their declared types; a missing optional column is all null.
+
+    Raises:
+        SchemaError: a required column is missing, a null stands in `id`, or a type cannot be cast without loss.
+    """
+    columns: dict[str, pa.Array] = {}
+    for name in required:
+        if name not in table.column_names:
+            raise SchemaError(f"{where}: column {name!r} is missing; it has {', '.join(table.column_names) or 'none'}")
+    for name in [*required, *optional]:
+        wanted = column_type(name)
+        if wanted is None:
+            raise SchemaError(f"{where}: column {name!r} has no declared type")
+        if name in columns:
+            continue
+        if name not in table.column_names:
+            columns[name] = pa.nulls(table.num_rows, wanted)
+            continue
+        array = combine(table[name])
+        try:
+            columns[name] = cast(array, wanted)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+            detail = str(error).splitlines()[0]
+            raise SchemaError(
+                f"{where}: column {name!r} has type {array.type}, needed is {wanted} ({detail}); convert it first"
+            ) from error
+    if "id" in columns and columns["id"].null_count:
+        row = pc.index(pc.is_null(columns["id"]), True).as_py()
+        raise SchemaError(f"{where}: column 'id' is null in row {row}; every row needs a unique id")
+    return pa.table(columns)
+
+
+def check_spans(table: pa.Table, entities: str, tokens: str, where: str = "input") -> None:
+    """Refuse entities outside their sentence.
+
+    Raises:
+        SchemaError: a span that is empty or ends behind the last word; names the row's id.
+    """
+    offsets, values, _ = flatten(table[entities])
+    if not len(values):
+        return
+    rows = np.repeat(np.arange(table.num_rows), np.diff(offsets))
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(combine(table[tokens])), 0).to_numpy(zero_copy_only=False))
+    start = pc.struct_field(values, "start").to_numpy(zero_copy_only=False)
+    end = pc.struct_field(values, "end").to_numpy(zero_copy_only=False)
+    bad = np.flatnonzero(~((start >= 0) & (start < end) & (end <= lengths[rows])))
+    if len(bad):
+        row, words = rows[bad[0]], lengths[rows[bad[0]]]
+        name = table["id"][int(row)].as_py() if "id" in table.column_names else f"row {row}"
+        raise SchemaError(
+            f"{where}: {entities} of {name!r} has the span [{start[bad[0]]}, {end[bad[0]]}), "
+            f"but the sentence has {words} words; offsets are words, half-open, from 0"
+        )
