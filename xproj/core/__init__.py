@@ -1,0 +1,1 @@
+"""The pure core: decisions on numbers and text, without files, models or Arrow tables."""

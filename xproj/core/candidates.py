@@ -1,0 +1,89 @@
+"""Which target spans may carry an entity.
+
+Candidates are flat: those of entity k are `start[offsets[k]:offsets[k + 1]]` and `end[…]`, entities numbered through
+all rows. n-grams are reduced to the range between the leftmost and the rightmost target word linked to the entity; the
+alignment scores fall with every unlinked word at an edge, so nothing is lost.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+
+class Candidates(NamedTuple):
+    """Target spans of all entities: offsets (entities + 1,) int64, half-open word ranges int32."""
+
+    offsets: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+
+
+@njit(cache=True)
+def linked_mass(
+    first: int, last: int, link_source: np.ndarray, link_target: np.ndarray, link_score: np.ndarray, words: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Link mass of the target words of one row, seen from the source span [first, last).
+
+    Returns the mass inside the span and outside it, (words,), and that of each source word of it, (last - first,).
+    """
+    inside, outside = np.zeros(words), np.zeros(words)
+    of_source = np.zeros(last - first)
+    for k in range(len(link_source)):
+        if first <= link_source[k] < last:
+            inside[link_target[k]] += link_score[k]
+            of_source[link_source[k] - first] += link_score[k]
+        else:
+            outside[link_target[k]] += link_score[k]
+    return inside, outside, of_source
+
+
+@njit(cache=True)
+def ngrams(
+    rows: np.ndarray,
+    entity_start: np.ndarray,
+    entity_end: np.ndarray,
+    link_offsets: np.ndarray,
+    link_source: np.ndarray,
+    link_target: np.ndarray,
+    link_score: np.ndarray,
+    target_words: np.ndarray,
+    edge_allowed: np.ndarray,
+    edge_offsets: np.ndarray,
+    max_words: int,
+    min_edge: float,
+    runs_only: bool,
+    offsets: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+) -> int:
+    """Every span of at most `max_words` words whose first and last word have at least `min_edge` mass with the entity.
+
+    `rows` (entities,) is the row of each entity; `edge_allowed` marks, over all target words, those that may stand at
+    an edge; with `runs_only` a span also starts where a run of words that may stand at an edge starts, and ends where
+    one ends. Call with empty `start` to fill `offsets` and learn the total, then again to fill the spans.
+    """
+    count = 0
+    fill = len(start) > 0
+    for k in range(len(rows)):
+        row = rows[k]
+        lo, hi = link_offsets[row], link_offsets[row + 1]
+        inside, _, _ = linked_mass(
+            entity_start[k], entity_end[k], link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], target_words[row]
+        )
+        floor = min(min_edge, inside.max()) if len(inside) else 0.0
+        edge = (inside > 0.0) & (inside >= floor) & edge_allowed[edge_offsets[row] : edge_offsets[row + 1]]
+        words = len(edge)
+        for a in range(words):
+            if not edge[a] or (runs_only and a > 0 and edge[a - 1]):
+                continue
+            for b in range(a + 1, min(words, a + max_words) + 1):
+                if not edge[b - 1] or (runs_only and b < words and edge[b]):
+                    continue
+                if fill:
+                    start[count], end[count] = a, b
+                count += 1
+        offsets[k + 1] = count
+    return count

@@ -1,0 +1,161 @@
+"""A hidden Markov model of jumps on top of the translation tables (Vogel, Ney and Tillmann 1996).
+
+The explained words are emitted one after another; the hidden state is the explaining word, or NULL, which remembers the
+word before it (Och and Ney 2003). The tables of IBM model 1 are the emissions and stay as they are; only the jump
+distribution p(i − i') is learned, over 21 buckets, by forward-backward. Cost: O(n · m²) for each direction.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from xproj.core.lexicon import Tables
+from xproj.core.statistical import NULL_PROBABILITY, Rows, lookup
+
+MAX_JUMP = 10
+ITERATIONS = 3
+SMOOTHING = 0.5
+
+
+def first_jumps() -> np.ndarray:
+    """Jump weights before the first iteration, (2 · MAX_JUMP + 1,): a step of one word is the most probable."""
+    weights = np.exp(-0.5 * np.abs(np.arange(-MAX_JUMP, MAX_JUMP + 1) - 1))
+    return np.asarray(weights / weights.sum())
+
+
+def no_counts() -> np.ndarray:
+    """Jump counts to add to, (2 · MAX_JUMP + 1,)."""
+    return np.full(2 * MAX_JUMP + 1, SMOOTHING)
+
+
+@njit(cache=True)
+def _transitions(jumps: np.ndarray, m: int) -> np.ndarray:
+    """p(next explaining word | this one), (m, m)."""
+    limit = (len(jumps) - 1) // 2
+    table = np.empty((m, m))
+    for a in range(m):
+        total = 0.0
+        for b in range(m):
+            table[a, b] = jumps[min(limit, max(-limit, b - a)) + limit]
+            total += table[a, b]
+        table[a, :] /= total
+    return table
+
+
+@njit(cache=True)
+def forward_backward(
+    emission: np.ndarray, null: np.ndarray, jumps: np.ndarray, p0: float, posterior: np.ndarray, counts: np.ndarray
+) -> None:
+    """Fill `posterior` (m, n), p(word j comes from word i), and add the expected jumps to `counts`.
+
+    `emission` (m, n) is t(word j | word i), `null` (n,) is t(word j | NULL).
+    """
+    m, n = emission.shape
+    limit = (len(jumps) - 1) // 2
+    step = _transitions(jumps, m)
+    alpha, alpha_null = np.zeros((n, m)), np.zeros((n, m))
+    scale = np.zeros(n)
+    for j in range(n):
+        before = np.full(m, 1.0 / m) if j == 0 else alpha[j - 1] + alpha_null[j - 1]
+        reached = before if j == 0 else np.dot(before, step)
+        alpha[j] = (1.0 - p0) * reached * emission[:, j]
+        alpha_null[j] = p0 * before * null[j]
+        scale[j] = max(alpha[j].sum() + alpha_null[j].sum(), 1e-300)
+        alpha[j] /= scale[j]
+        alpha_null[j] /= scale[j]
+    beta = np.ones(m)
+    for j in range(n - 1, -1, -1):
+        # both kinds of state continue alike, so one backward vector serves them
+        posterior[:, j] = alpha[j] * beta
+        total = posterior[:, j].sum() + (alpha_null[j] * beta).sum()
+        if total > 0.0:
+            posterior[:, j] /= total
+        if j == 0:
+            break
+        ahead = (1.0 - p0) * emission[:, j] * beta / scale[j]
+        before = alpha[j - 1] + alpha_null[j - 1]
+        for a in range(m):
+            if before[a] > 1e-6:
+                for b in range(m):
+                    counts[min(limit, max(-limit, b - a)) + limit] += before[a] * step[a, b] * ahead[b]
+        beta = np.dot(step, ahead) + p0 * null[j] * beta / scale[j]
+
+
+@njit(cache=True)
+def _add_rows(
+    source: np.ndarray,
+    source_offsets: np.ndarray,
+    target: np.ndarray,
+    target_offsets: np.ndarray,
+    keys: np.ndarray,
+    forward: np.ndarray,
+    backward: np.ndarray,
+    floor_forward: np.ndarray,
+    floor_backward: np.ndarray,
+    null_forward: np.ndarray,
+    null_backward: np.ndarray,
+    jumps: np.ndarray,
+    p0: float,
+    weight: float,
+    cells: np.ndarray,
+    forward_out: np.ndarray,
+    backward_out: np.ndarray,
+    counts: np.ndarray,
+) -> None:
+    for row in range(len(source_offsets) - 1):
+        e = source[source_offsets[row] : source_offsets[row + 1]]
+        f = target[target_offsets[row] : target_offsets[row + 1]]
+        m, n = len(e), len(f)
+        if m == 0 or n == 0:
+            continue
+        slots = np.empty((m, n), dtype=np.int64)
+        lookup(keys, e, f, slots)
+        one, two = np.empty((m, n)), np.empty((n, m))
+        for i in range(m):
+            for j in range(n):
+                slot = slots[i, j]
+                one[i, j] = forward[slot] if slot >= 0 else floor_forward[e[i]]
+                two[j, i] = backward[slot] if slot >= 0 else floor_backward[f[j]]
+        posterior, back = np.empty((m, n)), np.empty((n, m))
+        null_f, null_e = np.empty(n), np.empty(m)
+        for j in range(n):
+            null_f[j] = null_forward[f[j]]
+        for i in range(m):
+            null_e[i] = null_backward[e[i]]
+        forward_backward(one, null_f, jumps[0], p0, posterior, counts[0])
+        forward_backward(two, null_e, jumps[1], p0, back, counts[1])
+        cell = cells[row]
+        for i in range(m):
+            for j in range(n):
+                forward_out[cell] += weight * posterior[i, j]
+                backward_out[cell] += weight * back[j, i]
+                cell += 1
+
+
+def posteriors(
+    rows: Rows,
+    tables: Tables,
+    jumps: np.ndarray,
+    weight: float,
+    cells: np.ndarray,
+    forward: np.ndarray,
+    backward: np.ndarray,
+) -> np.ndarray:
+    """Add `weight` times both posteriors of every row at `cells[row]` of the flat outputs.
+
+    `jumps` (2, 2 · MAX_JUMP + 1) are those of the forward and the backward direction; returns expected jumps alike.
+    """
+    counts = np.stack([no_counts(), no_counts()])
+    _add_rows(*rows, *tables.arrays(), jumps, NULL_PROBABILITY, weight, cells, forward, backward, counts)
+    return counts
+
+
+def learn_jumps(rows: Rows, tables: Tables, cells: np.ndarray) -> np.ndarray:
+    """The jump distributions of both directions, (2, 2 · MAX_JUMP + 1), from some rows; `cells` as in symmetrize."""
+    jumps = np.stack([first_jumps(), first_jumps()])
+    for _ in range(ITERATIONS):
+        unused = np.zeros(cells[-1]), np.zeros(cells[-1])
+        counts = posteriors(rows, tables, jumps, 0.0, cells[:-1], *unused)
+        jumps = counts / counts.sum(axis=1, keepdims=True)
+    return jumps

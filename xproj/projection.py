@@ -1,0 +1,290 @@
+"""Projection of one table: from links, entities and scores to labelled target spans.
+
+Arrow columns come in, are read as flat buffers, go through the kernels of `core`, and come out as Arrow columns. Every
+source entity ends either as one target entity or as one `dropped` entry with its reason.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xproj.columns import EntityColumn, LinkColumn, build_list, combine, flatten
+from xproj.core import candidates as spans
+from xproj.core import filters, heuristic, matching, scores
+from xproj.errors import SchemaError
+from xproj.schema import DROP_REASONS, DROPPED, STATUSES, TARGET_ENTITY, status_codes
+
+if TYPE_CHECKING:
+    from xproj.recipe import Project
+
+OK, UNLABELLED, FILTERED = (STATUSES.index(name) for name in ("ok", "unlabelled", "filtered"))
+KEPT = -1
+NO_LINK, LOW_SCORE, OVERLAP, REJECTED, ROW_FAILED = range(len(DROP_REASONS))
+MIN_EDGE = 0.2
+
+
+class Projected(NamedTuple):
+    """The columns that `project` adds, and the status of each row as indices into STATUSES."""
+
+    target_entities: pa.Array
+    dropped: pa.Array
+    status: np.ndarray
+
+
+class Problem(NamedTuple):
+    """The matching problem of a table: its entities, their links and the target sentences, all flat.
+
+    `rows` (entities,) is the row of each entity; `strong` are the links that methods on hard links see; `live` (rows,)
+    marks the rows that are projected at all.
+    """
+
+    entities: EntityColumn
+    rows: np.ndarray
+    links: LinkColumn
+    strong: LinkColumn
+    target_words: np.ndarray
+    target_offsets: np.ndarray
+    edge_allowed: np.ndarray
+    predicted: np.ndarray
+    live: np.ndarray
+
+
+class Solution(NamedTuple):
+    """One target span for each entity, (entities,): start, end, score, and KEPT or an index into DROP_REASONS."""
+
+    start: np.ndarray
+    end: np.ndarray
+    score: np.ndarray
+    reason: np.ndarray
+
+
+def project(table: pa.Table, settings: Project) -> Projected:
+    """Project the source entities of every row with status ok.
+
+    `table` has the columns id, source_tokens, target_tokens, source_entities, source_predicted, links, status and, with
+    model scores, candidates and score_*. A row without source labels gets the status unlabelled.
+
+    Raises:
+        SchemaError: links or entities outside their sentence, or scores that do not fit the candidates.
+    """
+    status = status_codes(table)
+    unlabelled = np.asarray(pc.is_null(combine(table["source_entities"])).to_numpy(zero_copy_only=False))
+    status = np.where((status == OK) & unlabelled, UNLABELLED, status).astype(np.int32)
+    problem = _problem(table, settings, status == OK)
+    if settings.solver == "heuristic":
+        solution = _heuristic(problem, settings)
+    else:
+        solution = _match(problem, settings, table)
+    solution = _filter(problem, settings, solution)
+    solution.reason[~problem.live[problem.rows]] = ROW_FAILED
+    if settings.drop == "sentence":
+        lost = np.bincount(problem.rows[solution.reason >= 0], minlength=len(status)) > 0
+        status = np.where(lost & (status == OK), FILTERED, status).astype(np.int32)
+        solution.reason[(solution.reason == KEPT) & lost[problem.rows]] = REJECTED
+    return Projected(_target_entities(problem, solution, status == OK), _dropped(problem, solution), status)
+
+
+def _problem(table: pa.Table, settings: Project, live: np.ndarray) -> Problem:
+    entities = EntityColumn.read(table["source_entities"])
+    links = LinkColumn.read(table["links"])
+    _, source_words = _lengths(table["source_tokens"])
+    target_offsets, target_words = _lengths(table["target_tokens"])
+    _check_links(table, links, source_words, target_words)
+    allowed = np.ones(target_offsets[-1], dtype=np.bool_)
+    if not settings.boundary_punctuation:
+        allowed = ~punctuation(flatten(table["target_tokens"])[1])
+    predicted = pc.fill_null(combine(table["source_predicted"]), False).to_numpy(zero_copy_only=False)
+    rows = np.repeat(np.arange(table.num_rows), np.diff(entities.offsets))
+    outside = np.flatnonzero(
+        (entities.start < 0) | (entities.start >= entities.end) | (entities.end > source_words[rows])
+    )
+    outside = outside[live[rows[outside]]]
+    if len(outside):
+        name = table["id"][int(rows[outside[0]])].as_py()
+        raise SchemaError(f"source_entities of {name!r}: a span outside the sentence; offsets are words, half-open")
+    return Problem(
+        entities,
+        rows,
+        links,
+        links.at_least(settings.min_link),
+        target_words,
+        target_offsets,
+        allowed,
+        np.asarray(predicted, dtype=np.bool_),
+        live,
+    )
+
+
+def _lengths(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    lengths = pc.fill_null(pc.list_value_length(combine(column)), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)]), lengths
+
+
+def _check_links(table: pa.Table, links: LinkColumn, source_words: np.ndarray, target_words: np.ndarray) -> None:
+    rows = np.repeat(np.arange(len(links)), np.diff(links.offsets))
+    bad = (
+        (links.source < 0)
+        | (links.target < 0)
+        | (links.source >= source_words[rows])
+        | (links.target >= target_words[rows])
+    )
+    if bad.any():
+        at = int(np.flatnonzero(bad)[0])
+        row = int(rows[at])
+        raise SchemaError(
+            f"links of {table['id'][row].as_py()!r}: {links.source[at]}-{links.target[at]} is outside the sentences of "
+            f"{source_words[row]} and {target_words[row]} words; links count words from 0"
+        )
+
+
+def punctuation(words: pa.Array) -> np.ndarray:
+    """Which words, (n,), consist of punctuation and symbols only."""
+    encoded = words.dictionary_encode()
+    distinct = pc.match_substring_regex(encoded.dictionary, r"^[\p{P}\p{S}]+$").to_numpy(zero_copy_only=False)
+    return np.asarray(distinct[encoded.indices.to_numpy(zero_copy_only=False)], dtype=np.bool_)
+
+
+def _match(problem: Problem, settings: Project, table: pa.Table) -> Solution:
+    """Candidates, their scores, and the solver."""
+    found, total = score_candidates(problem, settings, table)
+    chosen = np.full(len(problem.rows), -1, dtype=np.int64)
+    floor = settings.min_score
+    offsets = problem.entities.offsets
+    if settings.solver == "greedy":
+        matching.greedy(offsets, *found, total, floor, chosen)
+    elif matching.exact(offsets, *found, total, floor, matching.MAX_ENTITIES, chosen):
+        matching.exact_large(offsets, *found, total, floor, chosen)
+    usable = (total > 0.0) & (total >= floor)
+    counts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(usable)])
+    any_usable = counts[found.offsets[1:]] > counts[found.offsets[:-1]]
+    any_found = found.offsets[1:] > found.offsets[:-1]
+    reason = np.where(any_usable, OVERLAP, np.where(any_found, LOW_SCORE, NO_LINK))
+    reason[chosen >= 0] = KEPT
+    at = np.maximum(chosen, 0)
+    if not len(total):
+        empty = np.zeros(len(chosen), dtype=np.int32)
+        return Solution(empty, empty, empty.astype(np.float32), reason)
+    return Solution(found.start[at], found.end[at], total[at], reason)
+
+
+def score_candidates(problem: Problem, settings: Project, table: pa.Table) -> tuple[spans.Candidates, np.ndarray]:
+    """The candidates of every entity and their weighted total scores, (candidates,) float32."""
+    models = {name: weight for name, weight in settings.scores.items() if name != "alignment"}
+    found = _given(table, problem, models) if models else _aligned(problem, settings)
+    total = np.zeros(len(found.start), dtype=np.float32)
+    weight = settings.scores.get("alignment", 0.0)
+    if weight:
+        links = problem.links if settings.alignment_form == "posterior" else problem.strong
+        scores.alignment(
+            problem.rows, problem.entities.start, problem.entities.end, *found, links.offsets, links.source,
+            links.target, links.score, problem.target_words, scores.FORMS.index(settings.alignment_form),
+            scores.UNALIGNED, scores.ELSEWHERE, scores.LENGTH_BONUS, total,
+        )  # fmt: skip
+        total *= np.float32(weight)
+    for name, weight in models.items():
+        total += np.float32(weight) * _model_score(table, name, len(found.start))
+    return found, total
+
+
+def _aligned(problem: Problem, settings: Project) -> spans.Candidates:
+    """Candidates from the links alone: n-grams in the aligned range, or the aligned runs themselves."""
+    words = problem.target_words
+    links = problem.links if settings.alignment_form == "posterior" else problem.strong
+    offsets = np.zeros(len(problem.rows) + 1, dtype=np.int64)
+    common = (
+        problem.rows, problem.entities.start, problem.entities.end, links.offsets, links.source, links.target,
+        links.score, words, problem.edge_allowed, problem.target_offsets, settings.max_words,
+        MIN_EDGE, settings.candidates == "aligned", offsets,
+    )  # fmt: skip
+    nothing = np.empty(0, dtype=np.int32)
+    total = spans.ngrams(*common, nothing, nothing)
+    start, end = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
+    if total:
+        spans.ngrams(*common, start, end)
+    return spans.Candidates(offsets, start, end)
+
+
+def _given(table: pa.Table, problem: Problem, models: dict[str, float]) -> spans.Candidates:
+    """The `candidates` column, one copy for each entity of its row."""
+    offsets, values, _ = flatten(table["candidates"])
+    start = pc.struct_field(values, "start").to_numpy(zero_copy_only=False)
+    end = pc.struct_field(values, "end").to_numpy(zero_copy_only=False)
+    sizes = np.diff(offsets)[problem.rows]
+    mine = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
+    take = np.arange(mine[-1]) - np.repeat(mine[:-1] - offsets[problem.rows], sizes)
+    return spans.Candidates(mine, start[take].astype(np.int32), end[take].astype(np.int32))
+
+
+def _model_score(table: pa.Table, name: str, expected: int) -> np.ndarray:
+    column = f"score_{name}"
+    if column not in table.column_names:
+        raise SchemaError(f"input: column {column!r} is missing; run the stage `score` with scorers = [{name!r}] first")
+    _, values, _ = flatten(table[column])
+    if len(values) != expected:
+        raise SchemaError(f"input: {column!r} has {len(values)} scores for {expected} candidates; run `score` again")
+    return np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), dtype=np.float32)
+
+
+def _heuristic(problem: Problem, settings: Project) -> Solution:
+    links, entities = problem.strong, problem.entities
+    n = len(problem.rows)
+    start, end = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
+    score, reason = np.zeros(n, dtype=np.float32), np.full(n, NO_LINK, dtype=np.int64)
+    heuristic.longest_runs(
+        entities.offsets, entities.start, entities.end, links.offsets, links.source, links.target, links.score,
+        problem.target_words, problem.edge_allowed, problem.target_offsets, settings.max_gap,
+        settings.min_length_ratio, start, end, score, reason,
+    )  # fmt: skip
+    return Solution(start, end, score, reason)
+
+
+def _filter(problem: Problem, settings: Project, solution: Solution) -> Solution:
+    """Reject incomplete spans: of rows with predicted labels (auto), of all rows, or of none."""
+    names = settings.filter
+    rules: tuple[str, ...] = ("strict",) if names in ("auto", "strict") else () if names == "none" else tuple(names)
+    if not rules:
+        return solution
+    links = problem.strong
+    asked = (solution.reason == KEPT) & (problem.predicted[problem.rows] if names == "auto" else True)
+    rejected = filters.incomplete(
+        problem.rows, problem.entities.start, problem.entities.end, solution.start, solution.end, asked, links.offsets,
+        links.source, links.target, *(rule in rules for rule in filters.RULES),
+    )  # fmt: skip
+    solution.reason[rejected] = REJECTED
+    return solution
+
+
+def _target_entities(problem: Problem, solution: Solution, ok: np.ndarray) -> pa.Array:
+    kept = np.flatnonzero(solution.reason == KEPT)
+    kept = kept[np.lexsort((solution.start[kept], problem.rows[kept]))]
+    entities = problem.entities
+    number = kept - entities.offsets[problem.rows[kept]]
+    names = pa.array(entities.names, type=pa.string())
+    labels = pa.DictionaryArray.from_arrays(pa.array(entities.label[kept]), names).cast(pa.string())
+    fields = [
+        pa.array(solution.start[kept].astype(np.int32)),
+        pa.array(solution.end[kept].astype(np.int32)),
+        labels,
+        pa.array(solution.score[kept].astype(np.float32)),
+        pa.array(number.astype(np.int16)),
+    ]
+    values = pa.StructArray.from_arrays(fields, fields=list(TARGET_ENTITY))
+    return build_list(_offsets(problem.rows[kept], len(ok)), values, ok)
+
+
+def _dropped(problem: Problem, solution: Solution) -> pa.Array:
+    lost = np.flatnonzero(solution.reason != KEPT)
+    number = lost - problem.entities.offsets[problem.rows[lost]]
+    reasons = pa.DictionaryArray.from_arrays(
+        pa.array(solution.reason[lost].astype(np.int32)), pa.array(DROP_REASONS)
+    ).cast(pa.string())
+    values = pa.StructArray.from_arrays([pa.array(number.astype(np.int16)), reasons], fields=list(DROPPED))
+    return build_list(_offsets(problem.rows[lost], len(problem.live)), values)
+
+
+def _offsets(rows: np.ndarray, n: int) -> np.ndarray:
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.bincount(rows, minlength=n))])
