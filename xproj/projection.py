@@ -6,6 +6,7 @@ source entity ends either as one target entity or as one `dropped` entry with it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ OK, UNLABELLED, FILTERED = (STATUSES.index(name) for name in ("ok", "unlabelled"
 KEPT = -1
 NO_LINK, LOW_SCORE, OVERLAP, REJECTED, ROW_FAILED = range(len(DROP_REASONS))
 MIN_EDGE = 0.2
+# room for candidates at first; when an average entity has more, they are counted and listed again
+CANDIDATES_EACH = 16
 
 
 class Projected(NamedTuple):
@@ -38,19 +41,22 @@ class Projected(NamedTuple):
 class Problem(NamedTuple):
     """The matching problem of a table: its entities, their links and the target sentences, all flat.
 
-    `rows` (entities,) is the row of each entity; `strong` are the links that methods on hard links see; `live` (rows,)
-    marks the rows that are projected at all.
+    `rows` (entities,) is the row of each entity; `live` (rows,) marks the rows that are projected at all.
     """
 
     entities: EntityColumn
     rows: np.ndarray
     links: LinkColumn
-    strong: LinkColumn
+    min_link: float
     target_words: np.ndarray
     target_offsets: np.ndarray
     edge_allowed: np.ndarray
     predicted: np.ndarray
     live: np.ndarray
+
+    def strong(self) -> LinkColumn:
+        """The links that methods on hard links see."""
+        return self.links.at_least(self.min_link)
 
 
 class Solution(NamedTuple):
@@ -69,7 +75,7 @@ def project(table: pa.Table, settings: Project) -> Projected:
     model scores, candidates and score_*. A row without source labels gets the status unlabelled.
 
     Raises:
-        SchemaError: links or entities outside their sentence, or scores that do not fit the candidates.
+        SchemaError: links, entities or candidates outside their sentence, or scores that do not fit the candidates.
     """
     status = status_codes(table)
     unlabelled = np.asarray(pc.is_null(combine(table["source_entities"])).to_numpy(zero_copy_only=False))
@@ -99,18 +105,15 @@ def _problem(table: pa.Table, settings: Project, live: np.ndarray) -> Problem:
         allowed = ~punctuation(flatten(table["target_tokens"])[1])
     predicted = pc.fill_null(combine(table["source_predicted"]), False).to_numpy(zero_copy_only=False)
     rows = np.repeat(np.arange(table.num_rows), np.diff(entities.offsets))
-    outside = np.flatnonzero(
-        (entities.start < 0) | (entities.start >= entities.end) | (entities.end > source_words[rows])
-    )
-    outside = outside[live[rows[outside]]]
-    if len(outside):
-        name = table["id"][int(rows[outside[0]])].as_py()
-        raise SchemaError(f"source_entities of {name!r}: a span outside the sentence; offsets are words, half-open")
+    # nobody looks at the entities of a failed row, but the kernels pass them
+    start, end = (np.where(live[rows], side, place) for place, side in enumerate((entities.start, entities.end)))
+    entities = replace(entities, start=start.astype(np.int32), end=end.astype(np.int32))
+    _check_spans(table, "source_entities", rows, start, end, np.where(live, source_words, 1))
     return Problem(
         entities,
         rows,
         links,
-        links.at_least(settings.min_link),
+        settings.min_link,
         target_words,
         target_offsets,
         allowed,
@@ -125,20 +128,22 @@ def _lengths(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_links(table: pa.Table, links: LinkColumn, source_words: np.ndarray, target_words: np.ndarray) -> None:
-    rows = np.repeat(np.arange(len(links)), np.diff(links.offsets))
-    bad = (
-        (links.source < 0)
-        | (links.target < 0)
-        | (links.source >= source_words[rows])
-        | (links.target >= target_words[rows])
-    )
-    if bad.any():
-        at = int(np.flatnonzero(bad)[0])
-        row = int(rows[at])
+    at = spans.link_outside(links.offsets, links.source, links.target, source_words, target_words)
+    if at >= 0:
+        row = int(np.searchsorted(links.offsets, at, side="right")) - 1
         raise SchemaError(
             f"links of {table['id'][row].as_py()!r}: {links.source[at]}-{links.target[at]} is outside the sentences of "
             f"{source_words[row]} and {target_words[row]} words; links count words from 0"
         )
+
+
+def _check_spans(
+    table: pa.Table, column: str, rows: np.ndarray, start: np.ndarray, end: np.ndarray, words: np.ndarray
+) -> None:
+    outside = (start < 0) | (start >= end) | (end > words[rows])
+    if outside.any():
+        name = table["id"][int(rows[np.argmax(outside)])].as_py()
+        raise SchemaError(f"{column} of {name!r}: a span outside the sentence; offsets are words, half-open")
 
 
 def punctuation(words: pa.Array) -> np.ndarray:
@@ -152,7 +157,8 @@ def _match(problem: Problem, settings: Project, table: pa.Table) -> Solution:
     """Candidates, their scores, and the solver."""
     found, total = score_candidates(problem, settings, table)
     chosen = np.full(len(problem.rows), -1, dtype=np.int64)
-    floor = settings.min_score
+    # scores are float32: the floor is compared as one, here and in the kernels
+    floor = float(np.float32(settings.min_score))
     offsets = problem.entities.offsets
     if settings.solver == "greedy":
         matching.greedy(offsets, *found, total, floor, chosen)
@@ -178,7 +184,7 @@ def score_candidates(problem: Problem, settings: Project, table: pa.Table) -> tu
     total = np.zeros(len(found.start), dtype=np.float32)
     weight = settings.scores.get("alignment", 0.0)
     if weight:
-        links = problem.links if settings.alignment_form == "posterior" else problem.strong
+        links = problem.links if settings.alignment_form == "posterior" else problem.strong()
         scores.alignment(
             problem.rows, problem.entities.start, problem.entities.end, *found, links.offsets, links.source,
             links.target, links.score, problem.target_words, scores.FORMS.index(settings.alignment_form),
@@ -186,26 +192,27 @@ def score_candidates(problem: Problem, settings: Project, table: pa.Table) -> tu
         )  # fmt: skip
         total *= np.float32(weight)
     for name, weight in models.items():
-        total += np.float32(weight) * _model_score(table, name, len(found.start))
+        total += np.float32(weight) * _model_score(table, name, problem, found)
     return found, total
 
 
 def _aligned(problem: Problem, settings: Project) -> spans.Candidates:
     """Candidates from the links alone: n-grams in the aligned range, or the aligned runs themselves."""
     words = problem.target_words
-    links = problem.links if settings.alignment_form == "posterior" else problem.strong
+    links = problem.links if settings.alignment_form == "posterior" else problem.strong()
     offsets = np.zeros(len(problem.rows) + 1, dtype=np.int64)
     common = (
         problem.rows, problem.entities.start, problem.entities.end, links.offsets, links.source, links.target,
         links.score, words, problem.edge_allowed, problem.target_offsets, settings.max_words,
         MIN_EDGE, settings.candidates == "aligned", offsets,
     )  # fmt: skip
-    nothing = np.empty(0, dtype=np.int32)
-    total = spans.ngrams(*common, nothing, nothing)
-    start, end = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
-    if total:
-        spans.ngrams(*common, start, end)
-    return spans.Candidates(offsets, start, end)
+    room = CANDIDATES_EACH * len(problem.rows)
+    while True:
+        start, end = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
+        total = spans.ngrams(*common, start, end)
+        if total <= room:
+            return spans.Candidates(offsets, start[:total], end[:total])
+        room = total
 
 
 def _given(table: pa.Table, problem: Problem, models: dict[str, float]) -> spans.Candidates:
@@ -213,24 +220,32 @@ def _given(table: pa.Table, problem: Problem, models: dict[str, float]) -> spans
     offsets, values, _ = flatten(table["candidates"])
     start = pc.struct_field(values, "start").to_numpy(zero_copy_only=False)
     end = pc.struct_field(values, "end").to_numpy(zero_copy_only=False)
+    rows = np.repeat(np.arange(table.num_rows), np.diff(offsets))
+    _check_spans(table, "candidates", rows, start, end, problem.target_words)
     sizes = np.diff(offsets)[problem.rows]
     mine = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
     take = np.arange(mine[-1]) - np.repeat(mine[:-1] - offsets[problem.rows], sizes)
     return spans.Candidates(mine, start[take].astype(np.int32), end[take].astype(np.int32))
 
 
-def _model_score(table: pa.Table, name: str, expected: int) -> np.ndarray:
+def _model_score(table: pa.Table, name: str, problem: Problem, found: spans.Candidates) -> np.ndarray:
     column = f"score_{name}"
     if column not in table.column_names:
         raise SchemaError(f"input: column {column!r} is missing; run the stage `score` with scorers = [{name!r}] first")
-    _, values, _ = flatten(table[column])
-    if len(values) != expected:
-        raise SchemaError(f"input: {column!r} has {len(values)} scores for {expected} candidates; run `score` again")
+    offsets, values, _ = flatten(table[column])
+    expected = np.diff(found.offsets[problem.entities.offsets])
+    wrong = np.flatnonzero(np.diff(offsets) != expected)
+    if len(wrong):
+        row = int(wrong[0])
+        raise SchemaError(
+            f"{column} of {table['id'][row].as_py()!r}: {np.diff(offsets)[row]} scores, but its entities × candidates "
+            f"are {expected[row]}; run `score` again"
+        )
     return np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), dtype=np.float32)
 
 
 def _heuristic(problem: Problem, settings: Project) -> Solution:
-    links, entities = problem.strong, problem.entities
+    links, entities = problem.strong(), problem.entities
     n = len(problem.rows)
     start, end = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
     score, reason = np.zeros(n, dtype=np.float32), np.full(n, NO_LINK, dtype=np.int64)
@@ -248,8 +263,10 @@ def _filter(problem: Problem, settings: Project, solution: Solution) -> Solution
     rules: tuple[str, ...] = ("strict",) if names in ("auto", "strict") else () if names == "none" else tuple(names)
     if not rules:
         return solution
-    links = problem.strong
     asked = (solution.reason == KEPT) & (problem.predicted[problem.rows] if names == "auto" else True)
+    if not asked.any():
+        return solution
+    links = problem.strong()
     rejected = filters.incomplete(
         problem.rows, problem.entities.start, problem.entities.end, solution.start, solution.end, asked, links.offsets,
         links.source, links.target, *(rule in rules for rule in filters.RULES),

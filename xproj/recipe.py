@@ -61,7 +61,7 @@ class Align(Table):
     symmetrization: Literal["threshold", "intersection", "union", "grow-diag", "grow-diag-final-and"] = Field(
         "threshold", description="how the two directions become one set of links"
     )
-    threshold: float = Field(0.1, ge=0, le=1, description="smallest posterior of a link (symmetrization = threshold)")
+    threshold: float = Field(0.2, ge=0, le=1, description="smallest posterior of a link (symmetrization = threshold)")
     iterations: int = Field(6, ge=1, description="EM iterations")
     prefixes: tuple[int, ...] = Field((4, 5, 6), description="prefix lengths averaged with the whole words")
     orthography: bool = Field(True, description="prefer words that look alike after transliteration")
@@ -86,7 +86,7 @@ class Project(Table):
 
     candidates: Literal["ngrams", "aligned"] = Field("ngrams", description="where target spans come from")
     scores: dict[str, float] = Field(default_factory=lambda: {"alignment": 1.0}, description="weight of each score")
-    alignment_form: Literal["posterior", "bounded", "raw"] = Field("posterior", description="form of the alignment score")
+    alignment_form: Literal["posterior", "bounded", "raw"] = Field("posterior", description="alignment score")
     solver: Literal["exact", "greedy", "heuristic"] = Field("exact", description="how spans are chosen")
     min_score: float = Field(0.0, description="smallest total score of a span")
     max_words: int = Field(12, ge=1, description="longest target span")
@@ -117,6 +117,7 @@ class Train(Table):
     max_words: int = Field(1_500_000, ge=1, description="words seen at most, over all epochs")
     seed: int = Field(0, ge=0, description="random seed")
     dropout: float = Field(0.35, ge=0, lt=1, description="dropout")
+    labels: dict[str, str] = Field(default_factory=dict, description="rename labels; 'O' drops them")
     dev: str | None = Field(None, description="a gold corpus that picks the best epoch")
 
 
@@ -195,7 +196,7 @@ def load(path: Path, overrides: list[str] | None = None, language: str | None = 
     except ValueError as error:
         raise RecipeError(f"{path}: not valid {kind}: {error}; correct that line") from error
     if not isinstance(data, dict):
-        raise RecipeError(f"{path}: not a recipe but a {type(data).__name__}; `xproj new bitext` writes a starter recipe")
+        raise RecipeError(f"{path}: not a recipe but a {type(data).__name__}; `xproj new bitext` writes one")
     apply_overrides(data, overrides or [])
     if language is not None:
         data["language"] = language

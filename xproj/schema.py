@@ -123,7 +123,8 @@ def conform(table: pa.Table, required: Iterable[str], optional: Iterable[str] = 
     """The named columns of `table` with their declared types; a missing optional column is all null.
 
     Raises:
-        SchemaError: a required column is missing, a null stands in `id`, or a type cannot be cast without loss.
+        SchemaError: a required column is missing, a null stands for an id, a word or a label, or a type cannot be cast
+            without loss.
     """
     columns: dict[str, pa.Array] = {}
     for name in required:
@@ -146,10 +147,24 @@ def conform(table: pa.Table, required: Iterable[str], optional: Iterable[str] = 
             raise SchemaError(
                 f"{where}: column {name!r} has type {array.type}, needed is {wanted} ({detail}); convert it first"
             ) from error
+        _refuse_nulls(columns[name], name, where)
     if "id" in columns and columns["id"].null_count:
         row = pc.index(pc.is_null(columns["id"]), True).as_py()
         raise SchemaError(f"{where}: column 'id' is null in row {row}; every row needs a unique id")
     return pa.table(columns)
+
+
+def _refuse_nulls(array: pa.Array, name: str, where: str) -> None:
+    """A list may be null, but no word or label in it: kernels index by them."""
+    if not _is_list(array.type):
+        return
+    offsets, values, _ = flatten(array)
+    what = "word"
+    if pa.types.is_struct(values.type) and values.type.get_field_index("label") >= 0:
+        values, what = pc.struct_field(values, "label"), "label"
+    if values.null_count and pa.types.is_string(values.type):
+        row = int(np.searchsorted(offsets, pc.index(pc.is_null(values), True).as_py(), side="right")) - 1
+        raise SchemaError(f"{where}: column {name!r} has a null {what} in row {row}; fill it or leave it out")
 
 
 def check_spans(table: pa.Table, entities: str, tokens: str, where: str = "input") -> None:

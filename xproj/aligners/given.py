@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from xproj.aligners import Pairs, Progress
     from xproj.recipe import Align
 
-LINK = re.compile(r"(\d+)-(\d+)(?::([0-9.eE+-]+))?")
+LINK = re.compile(r"(\d+)-(\d+)(?::(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?))?", re.ASCII)
 
 
 class GivenAligner:

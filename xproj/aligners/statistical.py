@@ -9,6 +9,7 @@ the say (see `core.hmm`); `core.symmetrize` chooses the links.
 from __future__ import annotations
 
 import json
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -101,7 +102,7 @@ class StatisticalAligner:
         """Learn the tables of every view from `parts` (and `prime`) and save them in the folder `output`."""
         source, target = Vocabulary(), Vocabulary()
         stream = _Stream(parts, self.settings.prime, languages, source, target)
-        pairs = sum(int((np.diff(rows.source_offsets) > 0).sum()) for rows in stream)
+        pairs = sum(int(np.count_nonzero(np.diff(cell_offsets(*rows[1::2])))) for rows in stream)
         prefixes = (0, *self.settings.prefixes)
         steps, done = len(prefixes) * (self.settings.iterations + 1), 0
         output.mkdir(parents=True, exist_ok=True)
@@ -130,13 +131,16 @@ class StatisticalAligner:
                 saved["jumps"] = _jumps(stream, view, tables)
             arrays |= {f"{prefix}.{name}": array for name, array in saved.items()}
             done += 1
+            if progress:
+                progress(done, steps)
         np.savez(output / "tables.npz", allow_pickle=False, **arrays)
         header = {"format": FORMAT, "prefixes": prefixes, "orthography": self.settings.orthography, **counts}
         (output / "aligner.json").write_text(json.dumps(header, sort_keys=True) + "\n")
         return counts
 
     def _wants_hmm(self, pairs: int) -> bool:
-        return self.settings.hmm == "on" or (self.settings.hmm == "auto" and pairs >= HMM_MIN_PAIRS)
+        least = {"on": 1, "auto": HMM_MIN_PAIRS}.get(self.settings.hmm, math.inf)
+        return pairs >= least
 
     # align --------------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,19 @@ class Candidates(NamedTuple):
 
 
 @njit(cache=True)
+def link_outside(
+    offsets: np.ndarray, source: np.ndarray, target: np.ndarray, source_words: np.ndarray, target_words: np.ndarray
+) -> int:
+    """The first link that points outside the sentences of its row, or -1."""
+    for row in range(len(offsets) - 1):
+        m, n = source_words[row], target_words[row]
+        for k in range(offsets[row], offsets[row + 1]):
+            if not (0 <= source[k] < m and 0 <= target[k] < n):
+                return k
+    return -1
+
+
+@njit(cache=True)
 def linked_mass(
     first: int, last: int, link_source: np.ndarray, link_target: np.ndarray, link_score: np.ndarray, words: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -63,10 +76,9 @@ def ngrams(
 
     `rows` (entities,) is the row of each entity; `edge_allowed` marks, over all target words, those that may stand at
     an edge; with `runs_only` a span also starts where a run of words that may stand at an edge starts, and ends where
-    one ends. Call with empty `start` to fill `offsets` and learn the total, then again to fill the spans.
+    one ends. Call with too little room in `start` and `end` to learn the total, then again.
     """
-    count = 0
-    fill = len(start) > 0
+    count, room = 0, len(start)
     for k in range(len(rows)):
         row = rows[k]
         lo, hi = link_offsets[row], link_offsets[row + 1]
@@ -82,7 +94,7 @@ def ngrams(
             for b in range(a + 1, min(words, a + max_words) + 1):
                 if not edge[b - 1] or (runs_only and b < words and edge[b]):
                     continue
-                if fill:
+                if count < room:
                     start[count], end[count] = a, b
                 count += 1
         offsets[k + 1] = count

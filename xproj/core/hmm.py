@@ -44,6 +44,25 @@ def _transitions(jumps: np.ndarray, m: int) -> np.ndarray:
 
 
 @njit(cache=True)
+def _count_jumps(before: np.ndarray, step: np.ndarray, ahead: np.ndarray, counts: np.ndarray) -> None:
+    """Add before[a] · step[a, b] · ahead[b] to the bucket of b − a, for all a, b (m,)."""
+    m, limit = len(before), (len(counts) - 1) // 2
+    # all jumps of `limit` and more are one bucket, with one probability for each a
+    passed = np.zeros(m + 1)
+    passed[1:] = np.cumsum(ahead)
+    for a in range(m):
+        if before[a] <= 1e-6:
+            continue
+        low, high = a - limit, a + limit
+        if low >= 0:
+            counts[0] += before[a] * step[a, low] * passed[low + 1]
+        if high < m:
+            counts[2 * limit] += before[a] * step[a, high] * (passed[m] - passed[high])
+        for b in range(max(0, low + 1), min(m, high)):
+            counts[b - low] += before[a] * step[a, b] * ahead[b]
+
+
+@njit(cache=True)
 def forward_backward(
     emission: np.ndarray, null: np.ndarray, jumps: np.ndarray, p0: float, posterior: np.ndarray, counts: np.ndarray
 ) -> None:
@@ -52,7 +71,6 @@ def forward_backward(
     `emission` (m, n) is t(word j | word i), `null` (n,) is t(word j | NULL).
     """
     m, n = emission.shape
-    limit = (len(jumps) - 1) // 2
     step = _transitions(jumps, m)
     alpha, alpha_null = np.zeros((n, m)), np.zeros((n, m))
     scale = np.zeros(n)
@@ -75,10 +93,7 @@ def forward_backward(
             break
         ahead = (1.0 - p0) * emission[:, j] * beta / scale[j]
         before = alpha[j - 1] + alpha_null[j - 1]
-        for a in range(m):
-            if before[a] > 1e-6:
-                for b in range(m):
-                    counts[min(limit, max(-limit, b - a)) + limit] += before[a] * step[a, b] * ahead[b]
+        _count_jumps(before, step, ahead, counts)
         beta = np.dot(step, ahead) + p0 * null[j] * beta / scale[j]
 
 

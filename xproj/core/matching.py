@@ -5,7 +5,8 @@
 
 `exact` solves it by dynamic programming over target positions × subsets of entities, O(words · 2^k · candidates) for k
 entities whose candidates touch; entities that cannot collide are solved apart. `greedy` takes the best remaining
-candidate again and again. Ties: the larger score, then the longer span, then the earlier entity, then the leftmost.
+candidate again and again. Ties: the larger score, then the longer span, then the earlier entity, then the leftmost;
+only in integer programmes (see `exact_large`) equal scores are the solver's choice.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 EPSILON = 1e-9
 MAX_ENTITIES = 16
+# 25 bytes each; beyond it an integer programme is faster and needs less memory
+MAX_STATES = 1 << 21
 
 
 @njit(cache=True)
@@ -71,23 +74,26 @@ def _solve_component(
     k, width = len(members), high - low
     masks = 1 << k
     best = np.zeros((width + 1, masks))
-    length = np.zeros((width + 1, masks), dtype=np.int32)
+    # among equal scores: more words, then earlier entities, then those in their order, as far left as they go
+    rank = np.zeros((width + 1, masks), dtype=np.int64)
     taken = np.full((width + 1, masks), -1, dtype=np.int64)
     owner = np.zeros((width + 1, masks), dtype=np.int8)
     first, order, order_owner = _by_end(members, offsets, end, score, low, width, floor)
     for p in range(1, width + 1):
         for mask in range(masks):
             best[p, mask] = best[p - 1, mask]
-            length[p, mask] = length[p - 1, mask]
+            rank[p, mask] = rank[p - 1, mask]
         for x in range(first[p], first[p + 1]):
             c, bit = order[x], 1 << order_owner[x]
-            q, span, value = start[c] - low, end[c] - start[c], score[c]
+            q, value = start[c] - low, score[c]
+            weight = np.int64(k - order_owner[x])
+            place = ((p - q) << 40) + (weight << 28) - weight * q
             for mask in range(masks):
                 if mask & bit:
                     total = best[q, mask ^ bit] + value
-                    words = length[q, mask ^ bit] + span
-                    if total > best[p, mask] + EPSILON or (total > best[p, mask] - EPSILON and words > length[p, mask]):
-                        best[p, mask], length[p, mask] = total, words
+                    tie = rank[q, mask ^ bit] + place
+                    if total > best[p, mask] + EPSILON or (total > best[p, mask] - EPSILON and tie > rank[p, mask]):
+                        best[p, mask], rank[p, mask] = total, tie
                         taken[p, mask], owner[p, mask] = c, order_owner[x]
     p, mask = width, masks - 1
     while p > 0:
@@ -127,7 +133,8 @@ def exact(
     """Fill `chosen` (entities,) with the candidate of each entity or -1.
 
     Entities of row r are `entity_offsets[r]:entity_offsets[r + 1]`. Entities whose candidates touch, directly or
-    through others, form a component. One with more than `max_entities` is left at -2; returns how many entities are.
+    through others, form a component. One with more than `max_entities`, or MAX_STATES positions × subsets, is left at
+    -2; returns how many entities are.
     """
     left = 0
     for row in range(len(entity_offsets) - 1):
@@ -154,7 +161,7 @@ def exact(
             members = np.sort(order[at:stop]) + base
             if len(members) == 1:
                 chosen[members[0]] = _solve_one(offsets, start, end, score, members[0], floor)
-            elif len(members) <= max_entities:
+            elif len(members) <= max_entities and (reach - low[order[at]] + 1) << len(members) <= MAX_STATES:
                 _solve_component(members, offsets, start, end, score, low[order[at]], reach, floor, chosen)
             else:
                 chosen[members] = -2

@@ -56,13 +56,14 @@ def alignment(
         n_s = last - first
         covered = np.zeros(n_s)
         hits = np.zeros(n_s, dtype=np.int64)
+        mine = np.flatnonzero((source >= first) & (source < last))
         for c in range(offsets[k], offsets[k + 1]):
             a, b = start[c], end[c]
             n_t = b - a
             covered[:] = 0.0
             hits[:] = 0
-            for x in range(len(source)):
-                if first <= source[x] < last and a <= target[x] < b:
+            for x in mine:
+                if a <= target[x] < b:
                     covered[source[x] - first] += score[x]
                     hits[source[x] - first] += 1
             if form == 2:

@@ -1,0 +1,47 @@
+# Everything here makes its own virtual environment in .venv the first time.
+PYTHON     ?= python3
+VENV       ?= .venv
+BIN        := $(VENV)/bin
+RECIPE     ?= pipelines/bitext.toml
+RUNS       ?= runs
+WORKERS    ?= 2
+LANGUAGES  := deu_Latn swh_Latn rus_Cyrl
+# gold corpora for bench-quality and for the tests that use them; everything else works without
+export XPROJ_DATA ?= ../shared/data
+
+.PHONY: help demo test check bench bench-quality clean
+help:          ## this list
+	@sed -n 's/^\([a-z%<>-]*\):.*## /\1	/p' Makefile
+
+$(VENV)/.core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.core ## project the sample corpus into three languages, train and score a tagger for each
+	@for language in $(LANGUAGES); do \
+	  $(BIN)/xproj run pipelines/demo.toml --language $$language --workers $(WORKERS) --runs $(RUNS) || exit; done
+
+corpus-%: $(VENV)/.core ## corpus-<language> RECIPE=…: run a recipe for one language
+	$(BIN)/xproj run $(RECIPE) --language $* --workers $(WORKERS) --runs $(RUNS)
+
+test: $(VENV)/.dev ## the test suite
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev ## speed as ratios against peers, side by side
+	$(BIN)/python benchmarks/speed.py
+
+bench-quality: $(VENV)/.dev ## projection quality on gold corpora (XPROJ_DATA)
+	$(BIN)/python benchmarks/quality.py
+
+clean:         ## remove the virtual environment and caches; runs/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,138 @@
+"""Projection quality on gold: one row per corpus and setting, as `make bench-quality` prints it.
+
+Source labels are gold, the aligner is trained on the pairs themselves, settings are the defaults. Settings were chosen
+on the rows marked `dev`; the others are only reported. Corpora are found in the folder XPROJ_DATA; those that are not
+there are left out. The sample corpus always runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+from rich.console import Console
+from rich.table import Table
+
+from xproj import aligners, corpora, evaluation, projection, recipe
+from xproj.columns import TokenColumn
+from xproj.errors import BackendError
+from xproj.languages import lookup
+from xproj.schema import status_array
+
+SAMPLE = Path(__file__).parent.parent / "data" / "sample"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A parallel corpus with gold labels on both sides; `links` names given alignments, by aligner."""
+
+    name: str
+    source: str
+    target: str
+    language: str
+    dev: bool = False
+    links: tuple[str, ...] = ()
+
+
+def gold_corpora(data: Path) -> list[Corpus]:
+    """The corpora of the evaluation data and of the sample."""
+    europarl = [
+        Corpus(f"Europarl-NER {code}", "europarl-ner/en.conll", f"europarl-ner/{code}.conll", code, code == "de")
+        for code in ("de", "es")
+    ]
+    pud = [
+        Corpus(f"UNER PUD {code}", "uner-pud/en.conll", f"uner-pud/{code}.conll", code) for code in ("de", "pt", "sv")
+    ]
+    absa = [
+        Corpus(f"ABSA {code} {split}", f"absa/en.{split}.conll", f"absa/{code}.{split}.conll", code, split == "train",
+               tuple(f"absa/en-{code}.{split}.{links}.align" for links in ("awesome", "simalign-itermax")))
+        for code in ("es", "fr") for split in ("train", "test")
+    ]  # fmt: skip
+    sample = [
+        Corpus(f"sample {code}", str(SAMPLE / code / "*.source.conll"), str(SAMPLE / code / "*.target.conll"), code, True)
+        for code in ("deu_Latn", "swh_Latn", "rus_Cyrl")
+    ]
+    found = [corpus for corpus in europarl + pud + absa if (data / corpus.target).exists()]
+    return found + sample
+
+
+def read(corpus: Corpus, data: Path) -> pa.Table:
+    """The whole corpus as one table of `ingest`."""
+    paths = {"source_path": str(data / corpus.source), "target_path": str(data / corpus.target)}
+    settings = recipe.Ingest(**paths, format="conll", shard_size=100_000)
+    tables = list(corpora.ingest(settings, source=lookup("eng_Latn"), target=lookup(corpus.language)))
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def links(table: pa.Table, settings: recipe.Align) -> tuple[pa.Array, float]:
+    """The links column, and the seconds that fit and alignment took."""
+    source, target = TokenColumn.read(table["source_tokens"]), TokenColumn.read(table["target_tokens"])
+    languages = ("eng_Latn", "und")
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "fit"
+        aligner = aligners.open(settings)
+        if aligner.needs_fit:
+            aligner.fit([(source, target)], languages=languages, output=output)
+            aligner = aligners.open(settings, fitted=output)
+        column = aligner.align(source, target, languages=languages).write()
+    return column, time.perf_counter() - started
+
+
+def score(table: pa.Table, column: pa.Array, settings: recipe.Project) -> evaluation.ProjectionScores:
+    """Project with these links and compare with the gold target entities."""
+    table = table.append_column("links", column)
+    projected = projection.project(table, settings)
+    table = table.append_column("target_entities", projected.target_entities)
+    table = table.append_column("dropped", projected.dropped)
+    status = table.column_names.index("status")
+    return evaluation.projection([table.set_column(status, "status", status_array(projected.status))])
+
+
+def rows(corpus: Corpus, data: Path) -> list[tuple[str, recipe.Align, recipe.Project]]:
+    """The settings that a corpus is run with."""
+    default, hard = recipe.Project(), recipe.Project(alignment_form="bounded")
+    runs = [("statistical", recipe.Align(), default)]
+    if corpus.name.startswith("sample"):
+        runs.append(("statistical, no orthography", recipe.Align(orthography=False), default))
+    if corpus.name.startswith("Europarl"):
+        runs.append(("statistical, heuristic", recipe.Align(), recipe.Project(solver="heuristic")))
+        runs.append(("eflomal, bounded", recipe.Align(aligner="eflomal"), hard))
+    for path in corpus.links:
+        name = Path(path).name.split(".")[2]
+        runs.append((f"given {name}", recipe.Align(aligner="given", links=str(data / path)), default))
+        heuristic = recipe.Project(solver="heuristic")
+        runs.append((f"given {name}, heuristic", recipe.Align(aligner="given", links=str(data / path)), heuristic))
+    return runs
+
+
+def main() -> None:
+    """Run every corpus and print the table."""
+    data = Path(os.environ.get("XPROJ_DATA", ""))
+    printed = Table("corpus", "set", "links and projection", "P", "R", "F1", "95 %", "ratio", "align s")
+    for corpus in gold_corpora(data):
+        table = read(corpus, data)
+        for name, align, project in rows(corpus, data):
+            try:
+                column, seconds = links(table, align)
+            except BackendError as error:
+                sys.stderr.write(f"{corpus.name}: {name} left out: {error}\n")
+                continue
+            scores = score(table, column, project)
+            assert scores.spans is not None
+            micro = scores.spans.micro
+            low, high = micro.interval or (micro.f1, micro.f1)
+            printed.add_row(
+                corpus.name, "dev" if corpus.dev else "report", name, f"{micro.precision:.3f}", f"{micro.recall:.3f}",
+                f"{micro.f1:.3f}", f"{low:.3f}–{high:.3f}", f"{scores.projection_ratio:.3f}", f"{seconds:.2f}",
+            )  # fmt: skip
+    Console(width=130).print(printed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""What every translator must do. A new back end adds its name here, to WORKING or to REFUSING."""
+
+import numpy as np
+import pytest
+
+from xproj import translators
+from xproj.errors import BackendError
+from xproj.schema import STATUSES
+
+WORKING = ["fake"]
+REFUSING = ["bitext"]
+LANGUAGES = {"source": "eng_Latn", "target": "swh_Latn"}
+TEXTS = ["Peter lives in Nairobi .", "", "one", "\u200b", "word " * 3000, "a  double  space", "[ Peter ] left"]
+
+
+def test_every_back_end_is_under_contract():
+    assert set(translators.BACKENDS) == {*WORKING, *REFUSING}
+
+
+@pytest.fixture(scope="module", params=WORKING)
+def translator(request):
+    return translators.open(request.param)
+
+
+@pytest.fixture(scope="module", params=WORKING + REFUSING)
+def any_translator(request):
+    return translators.open(request.param)
+
+
+def test_capabilities_are_known(any_translator):
+    assert any_translator.capabilities <= {"score", "markers", "n_best"}
+
+
+def test_an_empty_batch(any_translator):
+    assert any_translator.translate([], **LANGUAGES) == []
+    scores = any_translator.score([], [], **LANGUAGES)
+    assert scores.shape == (0,) and scores.dtype == np.float32
+
+
+def check(translator, texts, n_best=1):
+    rows = translator.translate(texts, **LANGUAGES, n_best=n_best)
+    assert len(rows) == len(texts)
+    for row in rows:
+        assert 1 <= len(row) <= n_best
+        assert [t.score for t in row] == sorted((t.score for t in row), reverse=True)
+        for translation in row:
+            assert isinstance(translation, translators.Translation)
+            assert translation.status in STATUSES and translation.score <= 0
+            assert bool(translation.text) or translation.status != "ok"
+    return rows
+
+
+@pytest.mark.parametrize(
+    "text", TEXTS, ids=["sentence", "empty", "one word", "no sub-words", "long", "spaces", "marks"]
+)
+def test_one_text(translator, text):
+    check(translator, [text])
+
+
+def test_same_answer_whatever_the_batch(translator):
+    together = check(translator, TEXTS)
+    assert check(translator, TEXTS[::-1])[::-1] == together
+    assert [check(translator, [text])[0] for text in TEXTS] == together
+
+
+def test_an_empty_text_has_a_status(translator):
+    assert check(translator, ["", " "]) == [[translators.Translation("", 0.0, "translation_empty")]] * 2
+
+
+def test_n_best(translator):
+    if "n_best" in translator.capabilities:
+        (row,) = check(translator, ["Peter lives here"], n_best=4)
+        assert len({t.text for t in row}) == 4
+        assert row[0] == check(translator, ["Peter lives here"])[0][0]
+
+
+def test_scores_are_those_of_the_translations(translator):
+    if "score" in translator.capabilities:
+        (row,) = check(translator, ["Peter lives here"], n_best=3)
+        scores = translator.score(["Peter lives here"] * len(row), [t.text for t in row], **LANGUAGES)
+        assert scores.dtype == np.float32
+        assert scores == pytest.approx([t.score for t in row], abs=1e-5)
+
+
+@pytest.mark.parametrize("name", REFUSING)
+def test_a_given_text_is_not_translated(name):
+    for call in (
+        lambda t: t.translate(["Peter lives here"], **LANGUAGES),
+        lambda t: t.score(["Peter lives here"], ["x"], **LANGUAGES),
+    ):
+        with pytest.raises(BackendError) as raised:
+            call(translators.open(name))
+        assert "target_path" in str(raised.value) and "\n" not in str(raised.value)

@@ -1,0 +1,94 @@
+"""Similarity of spellings against rapidfuzz."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rapidfuzz import fuzz
+
+from xproj.core import orthography
+from xproj.core.orthography import MAX_LETTERS, MIN_LETTERS, MIN_SIMILARITY, normalise, spellings
+
+letters = st.text("abcd", min_size=MIN_LETTERS, max_size=MAX_LETTERS)
+
+
+def similarity(left, right):
+    """Similarity of word pairs, (n,)."""
+    every = np.arange(len(left))
+    return orthography.similarities(every, every, *spellings(left), *spellings(right))
+
+
+def reference(a, b):
+    ratio = fuzz.ratio(a, b) / 100
+    return ratio if ratio >= MIN_SIMILARITY else 0
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(letters, letters), max_size=30))
+def test_equals_rapidfuzz(pairs):
+    values = similarity([a for a, _ in pairs], [b for _, b in pairs])
+    assert values.dtype == np.float32
+    assert values == pytest.approx([reference(a, b) for a, b in pairs], abs=1e-6)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(letters, st.lists(st.integers(0, 63), max_size=8)), max_size=20))
+def test_words_with_few_differences_equal_rapidfuzz(cases):
+    left = [word for word, _ in cases]
+    right = ["".join(c for k, c in enumerate(word) if k not in gone) + "abcd" for word, gone in cases]
+    right = [word[:MAX_LETTERS] for word in right]
+    assert similarity(left, right) == pytest.approx([reference(a, b) for a, b in zip(left, right, strict=True)])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_the_bound_itself_is_similar(size):
+    assert similarity(["x" * 7 * size], ["x" * 13 * size]) == pytest.approx([0.7])
+
+
+@pytest.mark.parametrize("size", [4, 63, 64])
+def test_words_as_long_as_a_machine_word(size):
+    word = ("abcdefgh" * 8)[:size]
+    assert similarity([word, word], [word, word[:-1] + "x"]).tolist() == pytest.approx([1, 1 - 1 / size])
+
+
+def test_only_the_first_letters_count():
+    assert similarity(["a" * 64 + "b" * 9], ["a" * 64 + "c" * 9]).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "least"),
+    [
+        ("Moskva", "Москва", 1.0),
+        ("Merkel", "Меркель", 0.9),
+        ("Putin", "Путин", 1.0),
+        ("Athina", "Αθήνα", 0.9),
+        ("Papandreou", "Παπανδρέου", 0.8),
+        ("München", "Munchen", 1.0),
+        ("Mubarak", "مبارك", 0.7),
+        ("Nairobi", "ናይሮቢ", 0.8),
+    ],
+)
+def test_names_in_other_scripts(left, right, least):
+    (value,) = similarity([left], [right])
+    assert value >= np.float32(least)
+
+
+def test_short_words_are_alike_only_when_equal():
+    left, right = ["the", "the", "von", "eu", "мир"], ["the", "then", "van", "EU", "Mir"]
+    assert similarity(left, right).tolist() == [1, 0, 0, 1, 1]
+
+
+def test_words_with_digits_are_alike_only_when_equal():
+    assert similarity(["1998", "1998", "2019-03", "covid19"], ["1998", "1999", "2019-04", "covid-19"]).tolist() == [
+        1, 0, 0, 0,
+    ]  # fmt: skip
+
+
+def test_words_without_letters_are_like_no_other():
+    assert similarity(["\u200b", "", "word"], ["\u200b", "", "\u200b"]).tolist() == [0, 0, 0]
+    assert similarity([], []).tolist() == []
+
+
+def test_normalise():
+    assert normalise("Ame\u0301lie") == "am\u00e9lie"
+    assert normalise("МОСКВА") == "москва"

@@ -1,0 +1,159 @@
+"""Candidates and their alignment scores: the vectors of the papers, and plain Python."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xproj.columns import EntityColumn, LinkColumn
+from xproj.core import candidates, scores
+
+WORDS = 8
+L1 = [(3, 4), (4, 5)]
+L2 = [*L1, (3, 5), (4, 4)]
+
+link_scores = st.sampled_from([0.0625, 0.125, 0.25, 0.5, 0.75, 1.0])
+links_of_a_row = st.dictionaries(st.tuples(st.integers(0, 5), st.integers(0, WORDS - 1)), link_scores, max_size=12).map(
+    lambda found: [(i, j, score) for (i, j), score in sorted(found.items())]
+)
+entity_spans = st.tuples(st.integers(0, 5), st.integers(1, 4)).map(lambda t: (t[0], min(6, t[0] + t[1])))
+
+
+def columns(entities, links):
+    """One row: its entity column, and the row of each entity."""
+    column = EntityColumn.of([[(start, end, "X") for start, end in entities]])
+    return np.zeros(len(entities), dtype=np.int64), column, LinkColumn.of([links])
+
+
+def score(entity, spans, links, form):
+    """The scores of candidate spans of one entity, (spans,)."""
+    rows, column, links = columns([entity], links)
+    start, end = (np.array(side, dtype=np.int32) for side in zip(*spans, strict=True))
+    out = np.zeros(len(spans), dtype=np.float32)
+    scores.alignment(
+        rows, column.start, column.end, np.array([0, len(spans)]), start, end, links.offsets, links.source,
+        links.target, links.score, np.array([WORDS]), scores.FORMS.index(form), scores.UNALIGNED, scores.ELSEWHERE,
+        scores.LENGTH_BONUS, out,
+    )  # fmt: skip
+    return out
+
+
+def found(entities, links, allowed=(True,) * WORDS, max_words=WORDS, min_edge=0.2, runs_only=False):
+    """The candidate spans of each entity of one row."""
+    rows, column, links = columns(entities, links)
+    offsets = np.zeros(len(entities) + 1, dtype=np.int64)
+    arguments = (
+        rows, column.start, column.end, links.offsets, links.source, links.target, links.score, np.array([WORDS]),
+        np.array(allowed), np.array([0, WORDS]), max_words, min_edge, runs_only, offsets,
+    )  # fmt: skip
+    nothing = np.empty(0, dtype=np.int32)
+    total = candidates.ngrams(*arguments, nothing, nothing)
+    before = offsets.copy()
+    start, end = np.empty(total, dtype=np.int32), np.empty(total, dtype=np.int32)
+    if total:
+        assert candidates.ngrams(*arguments, start, end) == total
+    assert offsets[-1] == total and np.array_equal(offsets, before)
+    spans = list(zip(start.tolist(), end.tolist(), strict=True))
+    return [spans[a:b] for a, b in zip(offsets, offsets[1:], strict=False)]
+
+
+def all_spans(max_words=WORDS):
+    return [(a, b) for a in range(WORDS) for b in range(a + 1, min(WORDS, a + max_words) + 1)]
+
+
+def reference(entity, span, links, form):
+    (first, last), (a, b) = entity, span
+    n_s, n_t = last - first, b - a
+    joining = [(i, j, s) for i, j, s in links if first <= i < last and a <= j < b]
+    if form == "raw":
+        return 2 * len(joining) / (n_s + n_t)
+    if form == "bounded":
+        linked = {j for i, j, _ in links if first <= i < last}
+        covered = len({i for i, _, _ in joining}) / n_s
+        return 2 * len(linked & set(range(a, b))) / (n_t + len(linked)) * covered
+    value, in_target = 0.0, 0.0
+    for t in range(a, b):
+        inside = min(1, sum(s for i, j, s in links if j == t and first <= i < last))
+        away = min(1 - inside, sum(s for i, j, s in links if j == t and not first <= i < last))
+        in_target += inside
+        value += inside + 0.9 * (1 - inside - away) - 0.5 * away
+    for i in range(first, last):
+        inside = min(1, sum(s for x, j, s in links if x == i and a <= j < b))
+        away = min(1 - inside, sum(s for x, j, s in links if x == i and not a <= j < b))
+        value += inside + 0.9 * (1 - inside - away) - 0.5 * away
+    return value / (n_s + n_t) + 0.01 * in_target
+
+
+@pytest.mark.parametrize(
+    ("form", "links", "expected"),
+    [
+        ("raw", L1, [2 / 3, 1, 0.8, 2 / 3]),
+        ("bounded", L1, [1 / 3, 1, 0.8, 1 / 3]),
+        ("raw", L2, [4 / 3, 2, 1.6, 4 / 3]),
+        ("bounded", L2, [2 / 3, 1, 0.8, 2 / 3]),
+    ],
+)
+def test_vectors(form, links, expected):
+    assert score((3, 5), [(4, 5), (4, 6), (4, 7), (5, 6)], links, form) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("form", scores.FORMS)
+@settings(max_examples=60, deadline=None)
+@given(entity=entity_spans, links=links_of_a_row)
+def test_scores_equal_plain_python(form, entity, links):
+    spans = all_spans()
+    values = score(entity, spans, links, form)
+    assert values == pytest.approx([reference(entity, span, links, form) for span in spans], abs=1e-5)
+    if form == "bounded":
+        assert values.min() >= 0 and values.max() <= 1
+
+
+def test_a_word_aligned_elsewhere_speaks_against_a_span():
+    spans = [(4, 6), (4, 7)]
+    free = score((3, 5), spans, L1, "posterior")
+    taken = score((3, 5), spans, [(0, 6), *L1], "posterior")
+    assert free[0] == taken[0] > free[1] > taken[1]
+
+
+@pytest.mark.parametrize("form", ["raw", "bounded"])
+@pytest.mark.parametrize("max_words", [3, WORDS])
+@settings(max_examples=60, deadline=None)
+@given(entity=entity_spans, links=links_of_a_row)
+def test_the_reduced_range_loses_nothing(form, max_words, entity, links):
+    links = [(i, j, 1.0) for i, j, _ in links]
+    best = score(entity, all_spans(max_words), links, form).max()
+    (reduced,) = found([entity], links, max_words=max_words)
+    assert best == (score(entity, reduced, links, form).max() if reduced else 0)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(entity_spans, max_size=3), links_of_a_row, st.lists(st.booleans(), min_size=WORDS, max_size=WORDS),
+    st.integers(1, WORDS), st.booleans(),
+)  # fmt: skip
+def test_candidates_equal_plain_python(entities, links, allowed, max_words, runs_only):
+    expected = []
+    for first, last in entities:
+        mass = [sum(s for i, j, s in links if j == t and first <= i < last) for t in range(WORDS)]
+        edge = [m > 0 and m >= min(0.2, max(mass)) and ok for m, ok in zip(mass, allowed, strict=True)]
+        spans = [(a, b) for a, b in all_spans(max_words) if edge[a] and edge[b - 1]]
+        if runs_only:
+            spans = [(a, b) for a, b in spans if not (a and edge[a - 1]) and not (b < WORDS and edge[b])]
+        expected.append(spans)
+    assert found(entities, links, allowed, max_words, runs_only=runs_only) == expected
+
+
+def test_runs_and_edges():
+    links = [(0, 1), (0, 2), (1, 4), (1, 5)]
+    assert found([(0, 2)], links, runs_only=True) == [[(1, 3), (1, 6), (4, 6)]]
+    assert found([(0, 2)], links, max_words=2, runs_only=True) == [[(1, 3), (4, 6)]]
+    bracket = [word != 1 for word in range(WORDS)]
+    assert found([(0, 1)], links, bracket) == [[(2, 3)]]
+    assert found([(0, 1)], links, bracket, runs_only=True) == [[(2, 3)]]
+    assert found([(0, 1)], [(0, 1, 0.1), (0, 2, 0.9)], runs_only=True) == [[(2, 3)]]
+
+
+def test_a_weak_link_is_an_edge_when_there_is_no_better():
+    assert found([(0, 1)], [(0, 3, 0.1)]) == [[(3, 4)]]
+    assert found([(0, 1)], [(0, 3, 0.1), (0, 5, 0.6)]) == [[(5, 6)]]
+    assert found([(0, 1), (2, 3)], [(0, 3)]) == [[(3, 4)], []]

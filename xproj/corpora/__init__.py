@@ -1,0 +1,24 @@
+"""Corpora: every format in, silver datasets out.
+
+`ingest` reads what a recipe names as sentence pairs, `read_labelled` labelled sentences of one language, `read_bitext`
+bare pairs; `write_silver` writes datasets with their card, `export.export` the formats of other tools.
+"""
+
+from xproj.corpora.bitext import read_bitext
+from xproj.corpora.labelled import LABELLED, read_labelled, splits
+from xproj.corpora.notes import IngestNotes
+from xproj.corpora.parallel import INGESTED, ingest
+from xproj.corpora.silver import SILVER, SilverCounts, write_silver
+
+__all__ = [
+    "INGESTED",
+    "LABELLED",
+    "SILVER",
+    "IngestNotes",
+    "SilverCounts",
+    "ingest",
+    "read_bitext",
+    "read_labelled",
+    "splits",
+    "write_silver",
+]

@@ -1,0 +1,210 @@
+"""The plain form: one stage on one table, `xproj align --input A --output B`, without a recipe file or a store.
+
+All columns of A come first, in A's order; those that the stage fills in place are replaced, the others follow.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+
+from xproj import __version__, corpora, recipe, store
+from xproj.errors import CorpusError, RecipeError
+from xproj.fingerprints import Provenance
+from xproj.languages import lookup
+from xproj.recipe import PATH_KEYS, Recipe
+from xproj.rows import add_counts
+from xproj.schema import conform
+from xproj.stages import STAGES, Ingest, Inputs, Silver, Stage, TagTarget, train
+from xproj.tables import Source, check_place, sink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from xproj.stages.base import Counts, Progress
+
+FITTED = "fitted"
+SHARD_SIZE = 50_000
+FORMS = ("parquet", "pharaoh")
+SIDES = ("source", "target")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a plain stage has written, its counts, and what was odd on the way."""
+
+    output: Path
+    counts: dict[str, Any]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the plain form reads and writes."""
+
+    shard_size: int = SHARD_SIZE
+    limit: int = 0
+    form: Literal["parquet", "pharaoh"] = "parquet"
+    side: Literal["source", "target"] = "source"
+    probabilities: bool = False
+
+
+def settings(stage: str, overrides: Sequence[str], language: str | None = None, source: str | None = None) -> Recipe:
+    """A recipe for one stage: its defaults and `table.key=value` overrides, paths relative to the working directory.
+
+    Raises:
+        RecipeError: an unknown key or language, an illegal value, or a table that the stage does not read.
+    """
+    data: dict[str, Any] = {"ingest": {}, stage: {}}
+    recipe.apply_overrides(data, list(overrides))
+    if foreign := sorted(key for key in set(data) - {"ingest", "runtime", stage} if isinstance(data[key], dict)):
+        raise RecipeError(f"--set {foreign[0]}.…: {stage} reads only [{stage}] and [runtime]; leave it out")
+    if language is not None:
+        data["language"] = lookup(language).code
+    if source is not None:
+        data["source"] = lookup(source).code
+    return recipe.resolve(recipe.parse(data, "--set"), Path.cwd())
+
+
+def run_stage(
+    name: str, path: Path, output: Path, made: Recipe, options: Options, progress: Progress | None = None
+) -> Result:
+    """Run a stage on the table at `path` and write `output`, whole or not at all.
+
+    Args:
+        name: a stage; `ingest` reads any corpus, the others Parquet.
+        path: the input.
+        output: a .parquet file or a folder; a folder for silver.
+        made: from `settings`.
+        options: slices and forms.
+        progress: called with the rows done and the rows there are (0: not known).
+
+    Raises:
+        XprojError: the input, the settings or the place cannot be used.
+    """
+    check_place(output)
+    if name == "ingest":
+        return _ingest(path, output, made, options, progress)
+    source = Source(path, limit=options.limit)
+    stage = _stage(name, made, source, options)
+    if not stage.sharded:
+        return _fit(stage, source, output, options)
+    return _map(stage, source, output, options, progress)
+
+
+def _stage(name: str, made: Recipe, source: Source, options: Options) -> Stage:
+    if name == "tag" and options.side == "target":
+        return TagTarget(made, probabilities=options.probabilities)
+    if name == "translate" and not {"source_text", "source_tokens"} & set(source.names):
+        made = made.model_copy(update={"route": "translate-test"})
+    if name == "silver":
+        return Silver(made, signature=f"plain|v:{__version__}")  # how the table was made is not known here
+    return STAGES[name](made)
+
+
+def _ingest(path: Path, output: Path, made: Recipe, options: Options, progress: Progress | None) -> Result:
+    where = {} if made.ingest.source_path else {"path": str(path.absolute())}
+    limits = {"shard_size": options.shard_size, "limit": options.limit or made.ingest.limit}
+    stage = Ingest(made.model_copy(update={"ingest": made.ingest.model_copy(update=where | limits)}))
+    notes, counts, rows = corpora.IngestNotes(), [], 0
+    with sink(output, _footer(stage)) as write:
+        for table in stage.tables(notes):
+            write(table)
+            counts.append(stage.counts(table))
+            rows += table.num_rows
+            if progress:
+                progress(rows, 0)
+        if not rows:
+            raise CorpusError(f"{path}: has no sentence; check --input and ingest.format")
+    return Result(output, dict(add_counts(counts)), notes.lines())
+
+
+def _map(stage: Stage, source: Source, output: Path, options: Options, progress: Progress | None) -> Result:
+    required, optional = stage.reads()
+    source.check(required)
+    counts: list[Counts] = []
+    rows = 0
+    with sink(output, _footer(stage), options.form) as write, _fitted(stage, source, output, options) as opened:
+        opened.begin(source.rows)
+        for table in source.slices(options.shard_size):
+            mapped = opened.map(conform(table, required, optional, where=str(source.path)), first_row=rows)
+            write(_with_columns(table, opened, mapped.columns))
+            counts.append(mapped.counts)
+            rows += table.num_rows
+            if progress:
+                progress(rows, source.rows)
+    return Result(output, dict(add_counts(counts)), [])
+
+
+def _with_columns(table: pa.Table, stage: Stage, columns: dict[str, pa.Array]) -> pa.Table:
+    added = conform(pa.table(columns), list(columns), where=stage.name)
+    for name in columns:
+        field = stage.field(name, added.schema.field(name).type)
+        if name in table.column_names:
+            table = table.set_column(table.column_names.index(name), field, added[name])
+        else:
+            table = table.append_column(field, added[name])
+    return table
+
+
+@contextmanager
+def _fitted(stage: Stage, source: Source, output: Path, options: Options) -> Iterator[Stage]:
+    """The stage, fitted on the input when it needs it; what it learned goes when the block ends."""
+    if not stage.needs_fit():
+        yield stage
+        return
+    folder = store.aside(output.with_name(f"{output.name}.{FITTED}"))
+    try:
+        folder.mkdir()
+        stage.fit(_inputs(stage, source, options.shard_size), folder)
+        yield type(stage)(stage.recipe, folder)
+    finally:
+        store.remove(folder)
+
+
+def _inputs(stage: Stage, source: Source, size: int) -> Inputs:
+    required, optional = stage.reads()
+    columns = [name for name in (*required, *optional) if name in source.names]
+    where = str(source.path)
+    return Inputs(lambda: (conform(t, required, optional, where) for t in source.slices(size, columns)), {})
+
+
+def _fit(stage: Stage, source: Source, output: Path, options: Options) -> Result:
+    source.check(stage.reads()[0])
+    with store.written(output, folder=True, replace=True) as temporary:
+        counts = stage.fit(_inputs(stage, source, options.shard_size), temporary)
+        store.write_provenance(temporary, _provenance(stage), counts)
+    return Result(output, counts, [])
+
+
+def train_on(data: Path, output: Path, made: Recipe, progress: Progress | None = None) -> Result:
+    """Train a tagger on a labelled corpus (a silver folder, CoNLL, Parquet, JSONL) and write its model folder.
+
+    Raises:
+        XprojError: the corpus, the settings or the place cannot be used.
+    """
+    check_place(output)
+    assert made.train is not None
+    with store.written(output, folder=True, replace=True) as temporary:
+        counts = train(data, made.train, made.language, temporary, progress)
+        store.write_provenance(temporary, _provenance(STAGES["train"](made)), counts)
+    return Result(output, counts, [])
+
+
+def _provenance(stage: Stage) -> Provenance:
+    return Provenance(stage.name, stage.version, {stage.name: _names_only(stage.recipe, stage.name)}, {})
+
+
+def _footer(stage: Stage) -> dict[str, Any]:
+    return {key: value for key, value in asdict(_provenance(stage)).items() if key != "inputs"}
+
+
+def _names_only(made: Recipe, stage: str) -> dict[str, Any]:
+    """The settings of a stage, of paths only the last part."""
+    table: dict[str, Any] = getattr(made, stage).model_dump(mode="json")
+    paths = {key: Path(table[key]).name for key in PATH_KEYS.get(stage, ()) if table[key] is not None}
+    return table | paths

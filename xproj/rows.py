@@ -1,0 +1,60 @@
+"""What stages ask of the rows of a table: which are ok, their words, and what there is to count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xproj.columns import Bool, TokenColumn, combine
+from xproj.schema import STATUSES, status_codes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    Counts = dict[str, int]
+
+OK = STATUSES.index("ok")
+
+
+def ok_rows(table: pa.Table) -> Bool:
+    """Which rows have failed nowhere yet, (n,)."""
+    ok: Bool = status_codes(table) == OK
+    return ok
+
+
+def only(wanted: Bool, column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """The column with nulls in all rows but the wanted ones."""
+    array = combine(column)
+    return array if wanted.all() else pc.if_else(pa.array(wanted), array, pa.scalar(None, array.type))
+
+
+def pair(table: pa.Table) -> tuple[TokenColumn, TokenColumn]:
+    """The words of both sides; null where the row is not ok."""
+    ok = ok_rows(table)
+    source, target = (TokenColumn.read(only(ok, table[name])) for name in ("source_tokens", "target_tokens"))
+    return source, target
+
+
+def total(column: pa.ChunkedArray | pa.Array) -> int:
+    """How many elements the lists of a column have together."""
+    return int(pc.sum(pc.list_value_length(column)).as_py() or 0)
+
+
+def count_rows(table: pa.Table, codes: np.ndarray | None = None) -> Counts:
+    """Rows, and rows by status; `codes` (n,) stands for the table's own status."""
+    codes = status_codes(table) if codes is None else codes
+    statuses = np.bincount(codes, minlength=len(STATUSES))
+    by_status = {f"status.{name}": int(n) for name, n in zip(STATUSES, statuses, strict=True) if n}
+    return {"rows": table.num_rows, **by_status}
+
+
+def add_counts(parts: Iterable[Mapping[str, int]]) -> Counts:
+    """The sums of counts, key by key; keys stay in the order in which they first occur."""
+    sums: Counts = {}
+    for counts in parts:
+        for key, n in counts.items():
+            sums[key] = sums.get(key, 0) + n
+    return sums

@@ -1,0 +1,102 @@
+"""The plain form of `evaluate`: scores of a table, of a model, of links, and the comparison of two tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from xproj import evaluation, store
+from xproj.columns import LinkColumn
+from xproj.errors import CorpusError, SchemaError
+from xproj.schema import conform
+from xproj.stages import score_tagger
+from xproj.tables import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from xproj.evaluation import ComparisonScores, LinkScores, ProjectionScores, TaggingScores
+    from xproj.recipe import Evaluate
+
+SLICE = 50_000
+PROJECTED = ("target_entities", "target_gold", "source_entities", "dropped", "status")
+
+
+def projected(path: Path, settings: Evaluate, *, limit: int = 0) -> ProjectionScores:
+    """Score `target_entities` of a table against its `target_gold`.
+
+    Raises:
+        XprojError: the table cannot be read, or a column does not fit.
+    """
+    source = Source(path, limit=limit)
+    columns = [name for name in PROJECTED if name in source.names]
+    tables = source.slices(SLICE, columns)
+    return evaluation.projection(tables, labels=settings.labels, resamples=settings.bootstrap)
+
+
+def model(folder: Path, tagger: str | None, gold: Path, settings: Evaluate) -> TaggingScores:
+    """Tag a gold corpus with a model and score the labels.
+
+    Args:
+        folder: the model.
+        tagger: its back end; None: what `xproj train` has noted in the folder, else spacy.
+        gold: a labelled corpus.
+        settings: renamed labels and resamples.
+
+    Raises:
+        XprojError: the model or the corpus cannot be read.
+    """
+    if tagger is None:
+        noted = (folder / store.PROVENANCE).is_file()
+        tagger = store.read_provenance(folder)["settings"]["train"]["tagger"] if noted else "spacy"
+    return score_tagger(str(tagger), str(folder), gold, settings)
+
+
+def links(path: Path, gold: Path, settings: Evaluate) -> LinkScores:
+    """Score links, a Parquet table with a column `links` or a file of i-j lines, against manual ones.
+
+    Raises:
+        XprojError: a file cannot be read, or the two have different numbers of sentences.
+    """
+    if path.is_dir() or path.suffix == ".parquet":
+        source = Source(path)
+        tables = (conform(table, ["links"], where=str(path)) for table in source.slices(SLICE, ["links"]))
+        parts: Iterator[LinkColumn] = (LinkColumn.read(table["links"]) for table in tables)
+    else:
+        parts = iter([evaluation.read_gold_links(path).sure])
+    return evaluation.links(parts, evaluation.read_gold_links(gold), resamples=settings.bootstrap)
+
+
+def compared(first: Path, second: Path, gold: Path | None, settings: Evaluate) -> ComparisonScores:
+    """Compare the `target_entities` of two tables of the same rows.
+
+    Args:
+        first: one table.
+        second: the other.
+        gold: a table with `id` and `target_gold` for the same rows; None when both tables have their own.
+        settings: renamed labels and resamples.
+
+    Raises:
+        XprojError: a table cannot be read, or the rows are not the same.
+    """
+    tables = (_with_gold(Source(path), None if gold is None else Source(gold)) for path in (first, second))
+    return evaluation.compare(*tables, labels=settings.labels, resamples=settings.bootstrap)
+
+
+def _with_gold(system: Source, gold: Source | None) -> Iterator[pa.Table]:
+    columns = [name for name in ("id", *PROJECTED) if name in system.names]
+    if gold is None:
+        yield from system.slices(SLICE, columns)
+        return
+    if system.rows != gold.rows:
+        raise CorpusError(
+            f"{system.path} has {system.rows} rows, {gold.path} {gold.rows}; give tables of the same rows"
+        )
+    mine = [name for name in columns if name != "target_gold"]
+    pairs = zip(system.slices(SLICE, mine), gold.slices(SLICE, ["id", "target_gold"]), strict=True)
+    for table, truth in pairs:
+        if not table["id"].cast(pa.string()).equals(truth["id"].cast(pa.string())):
+            raise SchemaError(f"{system.path} and {gold.path} differ in their ids; give tables of the same rows")
+        yield table.append_column("target_gold", truth["target_gold"])

@@ -1,0 +1,38 @@
+"""The stages, in order: what each reads, what each adds, and how.
+
+A stage maps the rows of a table to the columns that it adds: one row in, one row out, in the same order. A row whose
+`status` is not ok passes through with nulls. Some stages first fit something on the whole corpus; silver, train and
+evaluate are nothing but such a fit. Engines are opened on first use, once per process.
+
+    corpus ─ ingest ─ translate ─ tag ─ align ─ score ─ project ─ silver ─ train
+                                                           └───────────────────── evaluate
+"""
+
+from xproj.stages.base import Inputs, Mapped, Stage, language_of
+from xproj.stages.fits import Evaluate, Silver, Train, score_tagger, signature, train
+from xproj.stages.shards import Align, Ingest, Project, Score, Tag, TagTarget, Translate
+
+STAGES: dict[str, type[Stage]] = {
+    stage.name: stage for stage in (Ingest, Translate, Tag, Align, Score, Project, Silver, Train, Evaluate)
+}
+
+__all__ = [
+    "STAGES",
+    "Align",
+    "Evaluate",
+    "Ingest",
+    "Inputs",
+    "Mapped",
+    "Project",
+    "Score",
+    "Silver",
+    "Stage",
+    "Tag",
+    "TagTarget",
+    "Train",
+    "Translate",
+    "language_of",
+    "score_tagger",
+    "signature",
+    "train",
+]

@@ -1,0 +1,102 @@
+"""What a stage is: what it reads, what it adds, a map over tables, and for some a fit on the whole corpus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+
+from xproj.languages import Language, lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from xproj.recipe import Recipe
+
+    Progress = Callable[[int, int], None]
+    Counts = dict[str, int]
+
+TEXTS = ("source_text", "target_text")
+TOKENS = ("source_tokens", "target_tokens")
+# a language that nobody has named: words at ICU's root rules, spaCy's multi-language pipeline
+UNDETERMINED = Language("und", "und", "und", "undetermined", "Zyyy", True, False, "xx")
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """What a stage makes of a table: the columns that it adds, each as long as the table, and counts that add up."""
+
+    columns: dict[str, pa.Array]
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a fit reads: tables with the stage's columns, as often as it likes, and the folders of earlier fits."""
+
+    read: Callable[[], Iterator[pa.Table]]
+    folders: Mapping[str, Path]
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        return self.read()
+
+
+class Stage:
+    """A stage with the recipe it works by; subclasses declare and override."""
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+    required: ClassVar[tuple[str, ...]] = ("id",)
+    optional: ClassVar[tuple[str, ...]] = ()
+    adds: ClassVar[tuple[str, ...]] = ()
+    keys: ClassVar[tuple[str, ...]] = ()  # what it reads of the recipe beside its own table
+    follows: ClassVar[tuple[str, ...]] = ()  # the stages whose whole folder it reads, where they are planned
+    sharded: ClassVar[bool] = True
+
+    def __init__(self, recipe: Recipe, fitted: Path | None = None) -> None:
+        self.recipe = recipe
+        self.fitted = fitted
+
+    @classmethod
+    def planned(cls, recipe: Recipe) -> bool:
+        """Is the stage part of this recipe?"""
+        return getattr(recipe, cls.name) is not None
+
+    def reads(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The columns without which it cannot work, and those it uses when they are there."""
+        return self.required, self.optional
+
+    def adding(self) -> tuple[str, ...]:
+        """The columns it adds or replaces."""
+        return self.adds
+
+    def needs_fit(self) -> bool:
+        """Must `fit` run before the first `map`?"""
+        return not self.sharded
+
+    def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
+        """Read the whole corpus and fill the folder `output`; returns counts and figures."""
+        raise NotImplementedError(f"stage {self.name} has no fit")
+
+    def begin(self, rows: int) -> None:
+        """Called once before the first `map`: so many rows has the whole corpus."""
+
+    def map(self, table: pa.Table, first_row: int = 0) -> Mapped:
+        """The added columns of a table that has the columns of `reads`; its first row is that row of the corpus."""
+        raise NotImplementedError(f"stage {self.name} has no shards")
+
+    def field(self, name: str, type_: pa.DataType) -> pa.Field:
+        """How a column that it adds is declared in a file."""
+        return pa.field(name, type_)
+
+    @property
+    def languages(self) -> tuple[str, str]:
+        """The codes of the source and the target language; `und` when it is not said."""
+        return self.recipe.source, self.recipe.language or UNDETERMINED.code
+
+
+def language_of(code: str | None) -> Language:
+    """The language of a code; `UNDETERMINED` when none is given."""
+    return UNDETERMINED if code in (None, UNDETERMINED.code) else lookup(str(code))

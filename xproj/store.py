@@ -1,0 +1,347 @@
+"""Part files and fitted folders: whether they are there, what made them, and how they are read back.
+
+A file of the store exists or it does not: it is written aside (`.tmp-*` in the same folder), synced, and renamed when
+whole. Its footer holds its provenance and its counts, nothing that differs from one run to the next.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import shutil
+import socket
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from xproj.columns import combine
+from xproj.errors import StoreError, XprojError
+from xproj.fingerprints import FileHashes, canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from xproj.fingerprints import Provenance
+
+    Counts = dict[str, int]
+
+PART = re.compile(r"part-(\d{5})-of-(\d{5})\.parquet")
+FIT = "fit"
+PROVENANCE = ".provenance.json"  # hidden: readers of the folder must not take it for data
+FOOTER_KEY = b"xproj"
+# on lists of words and links, zstd at its lowest level is as fast as snappy and half the size
+PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "write_page_checksum": True}
+READ_ERRORS = (pa.ArrowException, OSError)
+# what a place may refuse; any other OSError inside a block that writes is somebody else's
+PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
+
+
+def _mark() -> str:
+    """What stands in the temporary names of this process: host and pid."""
+    return f".tmp-{re.sub(r'[^A-Za-z0-9]', '', socket.gethostname())}-{os.getpid()}-"
+
+
+def aside(path: Path) -> Path:
+    """The temporary name of a file or folder of this process, beside it."""
+    return path.parent / f"{_mark()}{path.name}"
+
+
+@contextmanager
+def placing(path: Path) -> Iterator[None]:
+    """A block that writes at `path`: what the place refuses becomes one line.
+
+    Raises:
+        StoreError: permission denied, a full disk, and the like.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in PLACE:
+            raise
+        why = os.strerror(error.errno or 0)
+        raise StoreError(f"{path}: cannot be written: {why}; choose another place or make room") from error
+
+
+def prepare(folder: Path) -> None:
+    """Make a folder, and remove what killed processes left in it."""
+    with placing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_stale(folder)
+
+
+@contextmanager
+def written(path: Path, *, folder: bool = False, replace: bool = False) -> Iterator[Path]:
+    """A temporary file name (or an empty temporary folder) that becomes `path` when the block ends well.
+
+    A file is replaced. A folder that is there already was finished by another process and is kept, having the same
+    content, unless `replace` is set.
+
+    Raises:
+        StoreError: the place cannot be written.
+    """
+    temporary = aside(path)
+    try:
+        with placing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            remove(temporary)
+            if folder:
+                temporary.mkdir()
+            yield temporary
+            publish(temporary, path, replace=replace)
+    except XprojError as error:
+        # whoever wrote there knew only the temporary name
+        raise type(error)(str(error).replace(str(temporary), str(path))) from error
+    finally:
+        remove(temporary)
+
+
+def publish(temporary: Path, path: Path, *, replace: bool = False) -> None:
+    """Sync a finished temporary file or folder and give it its name; see `written`."""
+    folder = temporary.is_dir()
+    for file in temporary.rglob("*") if folder else [temporary]:
+        if file.is_file():
+            _sync(file)
+    if folder and path.is_dir():
+        if not replace:
+            return
+        old = aside(path.with_name(f"{path.name}.old"))
+        os.replace(path, old)
+        os.replace(temporary, path)
+        remove(old)
+    else:
+        os.replace(temporary, path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def save_hashes(hashes: FileHashes, cache: Path) -> None:
+    """Write the cache of file hashes if it has changed."""
+    if hashes.changed:
+        write_json(cache, hashes.known())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON with sorted keys, whole or not at all."""
+    with written(path) as temporary:
+        text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    elif path.exists() or path.is_symlink():
+        path.unlink()
+
+
+def stale(folder: Path) -> list[Path]:
+    """What killed processes of this machine left in a folder."""
+    host = _mark().rsplit("-", 2)[0]
+    found = []
+    for path in sorted(folder.glob(f"{host}-*")):
+        pid = path.name[len(host) + 1 :].partition("-")[0]
+        if pid.isdigit() and not _alive(int(pid)):
+            found.append(path)
+    return found
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove what killed processes of this machine left in a folder."""
+    for path in stale(folder):
+        remove(path)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def part_name(shard: int, shards: int) -> str:
+    """`part-00007-of-00064.parquet`: shards count from 0."""
+    return f"part-{shard:05d}-of-{shards:05d}.parquet"
+
+
+def shards_of(names: Iterable[str]) -> tuple[int | None, frozenset[int]]:
+    """How many parts a folder with these file names will have (None when it has none yet), and which are there."""
+    found = [(int(m[1]), int(m[2])) for name in names if (m := PART.fullmatch(name))]
+    return (found[0][1] if found else None), frozenset(shard for shard, _ in found)
+
+
+def listing(root: Path) -> dict[str, frozenset[str]]:
+    """The folders of a language and the names in each, temporary ones left out."""
+    if not root.is_dir():
+        return {}
+    folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    return {p.name: frozenset(n for n in os.listdir(p) if not n.startswith(".tmp-")) for p in folders}
+
+
+def canonical_table(table: pa.Table) -> pa.Table:
+    """Every column as one chunk, and dictionaries unified in the order of their first chunks; no schema metadata."""
+    return table.unify_dictionaries().combine_chunks().replace_schema_metadata(None)
+
+
+def write_table(path: Path, table: pa.Table, footer: Mapping[str, Any]) -> None:
+    """Write one file of one row group with a footer, at `path` itself; the caller writes aside."""
+    table = canonical_table(table).replace_schema_metadata({FOOTER_KEY: canonical(footer).encode()})
+    pq.write_table(table, path, row_group_size=max(1, table.num_rows), **PARQUET)
+
+
+def part_footer(provenance: Provenance, table: pa.Table, counts: Counts) -> dict[str, Any]:
+    """What stands in the footer of a part."""
+    return {**asdict(provenance), "rows": table.num_rows, "counts": counts}
+
+
+def write_part(path: Path, table: pa.Table, provenance: Provenance, counts: Counts) -> None:
+    """Write a part file whole or not at all.
+
+    Args:
+        path: where, see `part_name`.
+        table: `id` and the columns that the stage adds.
+        provenance: what made it.
+        counts: its share of the accounting, stored beside the row count.
+
+    Raises:
+        StoreError: the place cannot be written.
+    """
+    with written(path) as temporary:
+        write_table(temporary, table, part_footer(provenance, table, counts))
+
+
+def open_parquet(path: Path, *, checked: bool = False) -> pq.ParquetFile:
+    """An open Parquet file; `checked` verifies the checksum of every page that is read.
+
+    Raises:
+        StoreError: it is missing, truncated or no Parquet.
+    """
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=checked)
+    except READ_ERRORS as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> StoreError:
+    """The error for a Parquet file that `error` says cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return StoreError(f"{path}: no such file; check the path, or make it again")
+    if isinstance(error, PermissionError):
+        return StoreError(f"{path}: permission denied; check its permissions")
+    return StoreError(
+        f"{path}: not a whole Parquet file ({str(error).splitlines()[0][:120]}); delete it and make it again"
+    )
+
+
+def read_columns(file: pq.ParquetFile, path: Path, columns: Sequence[str]) -> pa.Table:
+    """The named columns of an open file.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    try:
+        return file.read(columns=list(columns))
+    except READ_ERRORS as error:
+        raise unreadable(path, error) from error
+
+
+def footer(path: Path) -> dict[str, Any]:
+    """The provenance, rows and counts in a part's footer; empty for a file that xproj has not written.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    with open_parquet(path) as file:
+        return footer_of(file)
+
+
+def footer_of(file: pq.ParquetFile) -> dict[str, Any]:
+    """The same, of an open file."""
+    value: dict[str, Any] = json.loads((file.schema_arrow.metadata or {}).get(FOOTER_KEY, b"{}"))
+    return value
+
+
+def column_names(path: Path) -> list[str]:
+    """The columns of a file."""
+    with open_parquet(path) as file:
+        names: list[str] = file.schema_arrow.names
+        return names
+
+
+def ids(path: Path) -> pa.Array:
+    """The ids of a part."""
+    with open_parquet(path) as file:
+        return combine(read_columns(file, path, ["id"])["id"])
+
+
+def read_zipped(paths: Sequence[Path], columns: Sequence[str]) -> pa.Table:
+    """The columns of one shard from the parts of several stages, `id` always first.
+
+    Args:
+        paths: the parts of one shard, in the order of the stages: a later part's column overrides an earlier one.
+        columns: the names wanted; those that no part has are left out.
+
+    Raises:
+        StoreError: a part is missing or damaged, or the ids of two parts differ.
+    """
+    files = [open_parquet(path) for path in paths]
+    owner = {name: i for i, file in enumerate(files) for name in file.schema_arrow.names if name != "id"}
+    wanted = [name for name in dict.fromkeys(columns) if name in owner]
+    table = read_columns(files[0], paths[0], ["id", *(n for n in wanted if owner[n] == 0)])
+    for i in range(1, len(files)):
+        part = read_columns(files[i], paths[i], ["id", *(n for n in wanted if owner[n] == i)])
+        _same_ids(table, part, paths[0], paths[i])
+        for name in part.column_names[1:]:
+            table = table.append_column(part.schema.field(name), part[name])
+    for file in files:
+        file.close()
+    return table.select(["id", *wanted]).replace_schema_metadata(None)
+
+
+def _same_ids(first: pa.Table, other: pa.Table, path: Path, other_path: Path) -> None:
+    a, b = combine(first["id"]), combine(other["id"])
+    if a.equals(b):
+        return
+    if len(a) != len(b):
+        what = f"{len(b)} rows, but {path} has {len(a)}"
+    else:
+        row = pc.index(pc.not_equal(a, b), True).as_py()
+        what = f"row {row} is {b[row].as_py()!r}, but {a[row].as_py()!r} in {path}"
+    raise StoreError(f"{other_path}: {what}; delete the part that is wrong and run again")
+
+
+def write_provenance(folder: Path, provenance: Provenance, counts: Mapping[str, Any]) -> None:
+    """Write into a fit's folder what made it; the folder takes its name afterwards."""
+    text = json.dumps({**asdict(provenance), "counts": counts}, sort_keys=True, indent=2, ensure_ascii=False)
+    (folder / PROVENANCE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_provenance(folder: Path) -> dict[str, Any]:
+    """What made a fit's folder.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    path = folder / PROVENANCE
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: cannot be read ({error}); delete {folder} and run again") from error
+    return value

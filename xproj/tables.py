@@ -1,0 +1,200 @@
+"""Tables of the plain form: Parquet files and folders of parts, read in slices and written slice by slice."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from xproj import store
+from xproj.columns import LinkColumn
+from xproj.errors import CorpusError, SchemaError, StoreError
+from xproj.fingerprints import canonical
+from xproj.schema import conform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    Write = Callable[[pa.Table], None]
+
+
+class Source:
+    """The rows of a Parquet file, or of the Parquet files of a folder in the order of their names.
+
+    Raises:
+        CorpusError: there is no such file, it is no Parquet, or it has no row.
+        StoreError: a Parquet file that is damaged.
+        SchemaError: files with different columns.
+    """
+
+    def __init__(self, path: Path, *, limit: int = 0) -> None:
+        self.path = path
+        self._files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        if not self._files or not path.exists():
+            raise CorpusError(f"{path}: no such file, or no *.parquet in it; check the path")
+        for file in self._files:
+            _check_magic(file)
+        self._limit = limit
+        self.schema, self.rows = self._inspect()
+        if not self.rows:
+            raise CorpusError(f"{path}: has no row; give a table with at least one sentence")
+
+    def _inspect(self) -> tuple[pa.Schema, int]:
+        schema, rows = None, 0
+        for path in self._files:
+            with store.open_parquet(path) as file:
+                found = file.schema_arrow.remove_metadata()
+                rows += file.metadata.num_rows
+            if schema is not None and found != schema:
+                raise SchemaError(f"{path}: other columns than {self._files[0]}; give files of one kind")
+            schema = found
+        return schema, min(rows, self._limit) if self._limit else rows
+
+    def slices(self, size: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """All rows in tables of `size` rows (the last may be shorter), with some columns or all."""
+        pending: list[pa.RecordBatch] = []
+        waiting, left = 0, self.rows
+        for batch in self._batches(size, columns):
+            batch = batch.slice(0, left)
+            left -= batch.num_rows
+            pending.append(batch)
+            waiting += batch.num_rows
+            while waiting >= size or (waiting and not left):
+                table = pa.Table.from_batches(pending)
+                yield table.slice(0, size).combine_chunks()
+                pending = table.slice(size).to_batches()
+                waiting -= min(size, waiting)
+            if not left:
+                return
+
+    def _batches(self, size: int, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        for path in self._files:
+            with store.open_parquet(path) as file:
+                try:
+                    yield from file.iter_batches(batch_size=size, columns=columns)
+                except store.READ_ERRORS as error:
+                    raise store.unreadable(path, error) from error
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
+        return tuple(self.schema.names)
+
+    def check(self, required: Sequence[str]) -> None:
+        """Refuse a table that lacks a column, or whose ids are null or not unique.
+
+        Raises:
+            SchemaError: names the column, or the row and the id.
+        """
+        conform(self.schema.empty_table(), required, where=str(self.path))
+        ids = pa.concat_tables(conform(t, ["id"], where=str(self.path)) for t in self.slices(1 << 20, ["id"]))["id"]
+        if pc.count_distinct(ids).as_py() < len(ids):
+            counted = pc.value_counts(ids)
+            twice = counted.field("values")[pc.index(pc.greater(counted.field("counts"), 1), True).as_py()]
+            first = pc.index(ids, twice).as_py()
+            second = first + 1 + pc.index(ids.slice(first + 1), twice).as_py()
+            raise SchemaError(
+                f"{self.path}: rows {first} and {second} have the same id {twice.as_py()!r}; every row needs its own"
+            )
+
+
+def _check_magic(path: Path) -> None:
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(4)
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be read: {error.strerror}; check the path") from error
+    if magic != b"PAR1":
+        raise CorpusError(f"{path}: not Parquet; `xproj ingest --input {path} --output A.parquet` reads other formats")
+
+
+@contextmanager
+def sink(output: Path, footer: Mapping[str, Any], form: str = "parquet") -> Iterator[Write]:
+    """A function that takes table after table; they become `output` when the block ends well.
+
+    `form` pharaoh is a text file of links. Otherwise an output that ends in .parquet is that one file, with a row group
+    per table, and any other a folder of parts.
+
+    Raises:
+        StoreError: the place cannot be written, or has something that xproj would not replace.
+    """
+    check_place(output)
+    kind = _pharaoh if form == "pharaoh" else _file if output.suffix == ".parquet" else _folder
+    with kind(output, {store.FOOTER_KEY: canonical(footer).encode()}) as write:
+        yield write
+
+
+def check_place(output: Path) -> None:
+    """Refuse a place before any work is done: no folder to write in, or somebody else's folder at its name.
+
+    Raises:
+        StoreError: says which.
+    """
+    if not output.parent.is_dir():
+        raise StoreError(f"{output}: there is no folder {output.parent}; make it first")
+    with store.placing(output):
+        probe = store.aside(output)
+        probe.touch()
+        probe.unlink()
+    if not output.is_dir():
+        return
+    names = {p.name for p in output.iterdir()}
+    ours = store.PROVENANCE in names or all(store.PART.fullmatch(name) for name in names)
+    if output.suffix == ".parquet" or not ours:
+        raise StoreError(f"{output}: is a folder that xproj has not made; choose another --output")
+
+
+@contextmanager
+def _file(output: Path, metadata: dict[bytes, bytes]) -> Iterator[Write]:
+    writer: pq.ParquetWriter | None = None
+
+    def write(table: pa.Table) -> None:
+        nonlocal writer
+        table = store.canonical_table(table).replace_schema_metadata(metadata)
+        if writer is None:
+            writer = pq.ParquetWriter(temporary, table.schema, **store.PARQUET)
+        writer.write_table(table, row_group_size=max(1, table.num_rows))
+
+    with store.written(output) as temporary:
+        try:
+            yield write
+        finally:
+            if writer is not None:
+                writer.close()
+
+
+@contextmanager
+def _folder(output: Path, metadata: dict[bytes, bytes]) -> Iterator[Write]:
+    pieces: list[Path] = []
+
+    def write(table: pa.Table) -> None:
+        pieces.append(temporary / f"{len(pieces):05d}")
+        table = store.canonical_table(table).replace_schema_metadata(metadata)
+        pq.write_table(table, pieces[-1], row_group_size=max(1, table.num_rows), **store.PARQUET)
+
+    with store.written(output, folder=True, replace=True) as temporary:
+        yield write
+        for shard, piece in enumerate(pieces):
+            piece.rename(temporary / store.part_name(shard, len(pieces)))
+
+
+@contextmanager
+def _pharaoh(output: Path, metadata: dict[bytes, bytes]) -> Iterator[Write]:
+    with store.written(output) as temporary, temporary.open("w", encoding="utf-8") as stream:
+
+        def write(table: pa.Table) -> None:
+            stream.writelines(line + "\n" for line in pharaoh(LinkColumn.read(table["links"])))
+
+        yield write
+
+
+def pharaoh(links: LinkColumn) -> Iterator[str]:
+    """The links of each row as `i-j i-j …`; an empty line where there are none."""
+    words = [f"{i}-{j}" for i, j in zip(links.source.tolist(), links.target.tolist(), strict=True)]
+    return (" ".join(words[low:high]) for low, high in zip(links.offsets[:-1], links.offsets[1:], strict=True))
