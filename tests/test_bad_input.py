@@ -71,7 +71,7 @@ CORPORA = {  # what is wrong: how the table is spoilt, words of the message
         lambda t: t.set_column(
             3,
             "source_entities",
-            pa.array([[{"start": 0, "end": 2, "label": "A"}, {"start": 1, "end": 3, "label": "B"}]] * 30, pa.list_(ENTITY)),
+            pa.array([[{"start": i, "end": i + 2, "label": "A"} for i in (0, 1)]] * 30, pa.list_(ENTITY)),
         ),
         "overlap",
     ),
@@ -112,8 +112,16 @@ PLAIN = {  # what is wrong: the table, more arguments, words of the message
     "a missing column": (lambda: linked().drop_columns(["links"]), [], "'links' is missing"),
     "a missing id": (lambda: linked().drop_columns(["id"]), [], "'id' is missing"),
     "a null id": (lambda: linked().set_column(0, "id", pa.array(["a", None] * 3)), [], "'id' is null in row 1"),
-    "a repeated id": (lambda: pa.concat_tables([linked(), linked().slice(2, 1)]), [], "rows 2 and 6 have the same id 's-002'"),
-    "a wrong type": (lambda: linked().set_column(2, "target_tokens", pa.array(["a b"] * 6)), [], "'target_tokens' has type"),
+    "a repeated id": (
+        lambda: pa.concat_tables([linked(), linked().slice(2, 1)]),
+        [],
+        "rows 2 and 6 have the same id 's-002'",
+    ),
+    "a wrong type": (
+        lambda: linked().set_column(2, "target_tokens", pa.array(["a b"] * 6)),
+        [],
+        "'target_tokens' has type",
+    ),
     "a link outside": (
         lambda: linked().set_column(5, "links", pa.array([[{"source": 0, "target": 99}]] * 6, pa.list_(LINK))),
         [],
@@ -124,7 +132,11 @@ PLAIN = {  # what is wrong: the table, more arguments, words of the message
     "a foreign table": (linked, ["--set", "align.threshold=0.1"], "reads only [project]"),
     "a misspelt setting": (linked, ["--set", "project.slover=exact"], "did you mean 'solver'"),
     "not key=value": (linked, ["--set", "project.solver"], "table.key=value"),
-    "an unknown status": (lambda: linked().append_column("status", pa.array(["fine"] * 6)), [], "unknown status 'fine'"),
+    "an unknown status": (
+        lambda: linked().append_column("status", pa.array(["fine"] * 6)),
+        [],
+        "unknown status 'fine'",
+    ),
 }
 
 
@@ -230,7 +242,8 @@ def test_usage(tmp_path, capfd, monkeypatch, arguments, words):
 
 
 def test_a_defect_shows_its_traceback_and_ends_with_1(tmp_path):
-    code = "import xproj.commands as c, xproj.cli as cli\ndef f(*a): raise ValueError('ours')\nc.plan = f\ncli.main(['plan', 'x.toml'])"
+    lines = ["import xproj.commands as c, xproj.cli as cli", "def f(*a): raise ValueError('ours')", "c.plan = f"]
+    code = "\n".join([*lines, "cli.main(['plan', 'x.toml'])"])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1 and "Traceback" in done.stderr and "ValueError: ours" in done.stderr
 

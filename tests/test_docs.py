@@ -48,13 +48,13 @@ def value_of(annotation, metadata, path):
     if get_args(annotation) and type(None) in get_args(annotation):
         return value_of(next(a for a in get_args(annotation) if a is not type(None)), metadata, path)
     if get_origin(annotation) is None:
-        bounds = {key: getattr(m, key) for m in metadata for key in ("ge", "lt", "le") if hasattr(m, key)}
-        limits = "".join(f" {sign} {bounds[key]}" for key, sign in (("ge", "≥"), ("le", "≤"), ("lt", "<")) if key in bounds)
+        signs = {"ge": "≥", "le": "≤", "lt": "<"}
+        limits = [f"{sign} {getattr(m, key)}" for m in metadata for key, sign in signs.items() if hasattr(m, key)]
         names = {bool: "true or false", int: "integer", float: "number", str: "path" if path else "string"}
-        return names[annotation] + limits.replace(" ≤", ", ≤").replace(" <", ", <")
+        return " ".join([names[annotation], ", ".join(limits)]).strip()
     kinds = {dict: "table of {1}s", tuple: "list of {0}s"}
     if get_origin(annotation) in kinds:
-        names = [{str: "string", float: "number"}.get(a, "") for a in get_args(annotation)]
+        names = [{str: "string", int: "integer", float: "number"}.get(a, "") for a in get_args(annotation)]
         return kinds[get_origin(annotation)].format(*names)
     return "; or a ".join(value_of(a, metadata, path) for a in get_args(annotation))
 

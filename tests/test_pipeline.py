@@ -56,7 +56,7 @@ def done(run, *names):
             list(pipeline.run_shards(run, name, run.task(name).missing))
 
 
-# --- the chain ---------------------------------------------------------------------------------------------------------
+# --- the chain ---
 
 AFTER_ALIGN = {"align", "project", "silver", "train", "evaluate"}
 
@@ -116,7 +116,7 @@ def test_a_score_that_nobody_makes_is_refused():
     assert "score" in scored["project"].sources
 
 
-# --- the plan ----------------------------------------------------------------------------------------------------------
+# --- the plan ---
 
 
 def reasons(existing):
@@ -144,7 +144,7 @@ def test_the_plan_names_the_missing_shards():
     assert tasks["ingest"].missing == (1, 3) and tasks["ingest"].shards == 4
 
 
-# --- the work ----------------------------------------------------------------------------------------------------------
+# --- the work ---
 
 
 def test_one_row_in_one_row_out_in_every_stage(run):
@@ -246,7 +246,7 @@ def test_clean_keeps_what_a_recipe_uses(run, tmp_path):
     assert removable(run.runs, [other]) == [run.folder("align")]
 
 
-# --- stages ------------------------------------------------------------------------------------------------------------
+# --- stages ---
 
 
 def view(stage, table):
@@ -344,7 +344,7 @@ def test_a_scorer_plugs_in_with_one_line(monkeypatch):
 def test_an_unknown_scorer_is_named():
     stage = stages.Score(parse(score={"scorers": ["nmt"]}))
     with pytest.raises(RecipeError, match="unknown scorer 'nmt'"):
-        stage._scorers
+        _ = stage._scorers
 
 
 def test_ngrams_are_all_short_spans():

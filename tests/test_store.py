@@ -27,7 +27,7 @@ def write(folder, stage, **columns):
     return path
 
 
-# --- fingerprints -----------------------------------------------------------------------------------------------------
+# --- fingerprints ---
 
 
 def test_a_fingerprint_depends_on_everything_in_it_and_on_no_order():
@@ -81,7 +81,7 @@ def test_a_damaged_cache_is_filled_again(tmp_path):
     assert FileHashes(cache).known() == {}
 
 
-# --- parts ------------------------------------------------------------------------------------------------------------
+# --- parts ---
 
 
 def test_a_part_has_one_row_group_sorted_metadata_and_its_provenance(tmp_path):
@@ -158,7 +158,7 @@ def test_shards_are_counted_from_names():
     assert store.shards_of(["part-00002-of-00004.parquet", "x"]) == (4, frozenset({2}))
 
 
-# --- writing aside ----------------------------------------------------------------------------------------------------
+# --- writing aside ---
 
 
 def test_what_fails_leaves_nothing(tmp_path):

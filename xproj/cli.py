@@ -17,6 +17,10 @@ from xproj.cli_options import RUNS, Json, Language, Languages, Limit, Quiet, Rec
 from xproj.cli_stages import app as stages
 from xproj.errors import XprojError
 
+INTERRUPTED = 130
+
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="xproj",
     help="Labelled corpora for languages that nobody has labelled: align, project, train.",
@@ -213,11 +217,13 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command and end the process with its exit code: 0 done, 1 our fault (a traceback), 2 the user's input."""
     command: Any = typer.main.get_command(app)
     try:
-        code = command.main(arguments, prog_name="xproj", standalone_mode=False)
+        code = command.main(arguments, prog_name="xproj", standalone_mode=False) or 0
+        if code == INTERRUPTED:  # newer typer turns Ctrl-C into an exit code
+            raise KeyboardInterrupt
     except XprojError as error:
         code = _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
-        code = _refuse("interrupted; what is finished is kept, run again to go on", 130)
+        code = _refuse("interrupted; what is finished is kept, run again to go on", INTERRUPTED)
     except BrokenPipeError:
         # whoever read our output has gone; nothing may be written to it on the way out
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

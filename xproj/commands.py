@@ -249,7 +249,7 @@ def _options(name: str, place: Place, choice: Choice) -> plain.Options:
         if value not in legal:
             raise RecipeError(unknown("value", value, legal, f"{name} {option}"))
     return plain.Options(
-        shard_size=place.shard_size or plain.SHARD_SIZE,
+        shard_size=place.shard_size,
         limit=choice.limit or 0,
         form=cast("Any", place.form),
         side=cast("Any", place.side),

@@ -46,11 +46,16 @@ class Result:
 class Options:
     """How the plain form reads and writes."""
 
-    shard_size: int = SHARD_SIZE
+    shard_size: int | None = None
     limit: int = 0
     form: Literal["parquet", "pharaoh"] = "parquet"
     side: Literal["source", "target"] = "source"
     probabilities: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Rows at a time."""
+        return self.shard_size or SHARD_SIZE
 
 
 def settings(stage: str, overrides: Sequence[str], language: str | None = None, source: str | None = None) -> Recipe:
@@ -108,7 +113,7 @@ def _stage(name: str, made: Recipe, source: Source, options: Options) -> Stage:
 
 def _ingest(path: Path, output: Path, made: Recipe, options: Options, progress: Progress | None) -> Result:
     where = {} if made.ingest.source_path else {"path": str(path.absolute())}
-    limits = {"shard_size": options.shard_size, "limit": options.limit or made.ingest.limit}
+    limits = {"shard_size": options.shard_size or made.ingest.shard_size, "limit": options.limit or made.ingest.limit}
     stage = Ingest(made.model_copy(update={"ingest": made.ingest.model_copy(update=where | limits)}))
     notes, counts, rows = corpora.IngestNotes(), [], 0
     with sink(output, _footer(stage)) as write:
@@ -130,7 +135,7 @@ def _map(stage: Stage, source: Source, output: Path, options: Options, progress:
     rows = 0
     with sink(output, _footer(stage), options.form) as write, _fitted(stage, source, output, options) as opened:
         opened.begin(source.rows)
-        for table in source.slices(options.shard_size):
+        for table in source.slices(options.rows):
             mapped = opened.map(conform(table, required, optional, where=str(source.path)), first_row=rows)
             write(_with_columns(table, opened, mapped.columns))
             counts.append(mapped.counts)
@@ -160,7 +165,7 @@ def _fitted(stage: Stage, source: Source, output: Path, options: Options) -> Ite
     folder = store.aside(output.with_name(f"{output.name}.{FITTED}"))
     try:
         folder.mkdir()
-        stage.fit(_inputs(stage, source, options.shard_size), folder)
+        stage.fit(_inputs(stage, source, options.rows), folder)
         yield type(stage)(stage.recipe, folder)
     finally:
         store.remove(folder)
@@ -176,7 +181,7 @@ def _inputs(stage: Stage, source: Source, size: int) -> Inputs:
 def _fit(stage: Stage, source: Source, output: Path, options: Options) -> Result:
     source.check(stage.reads()[0])
     with store.written(output, folder=True, replace=True) as temporary:
-        counts = stage.fit(_inputs(stage, source, options.shard_size), temporary)
+        counts = stage.fit(_inputs(stage, source, options.rows), temporary)
         store.write_provenance(temporary, _provenance(stage), counts)
     return Result(output, counts, [])
 

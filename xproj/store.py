@@ -38,6 +38,7 @@ PROVENANCE = ".provenance.json"  # hidden: readers of the folder must not take i
 FOOTER_KEY = b"xproj"
 # on lists of words and links, zstd at its lowest level is as fast as snappy and half the size
 PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "write_page_checksum": True}
+UNIQUE = {"id", "source_text", "target_text", "marked_text"}  # columns whose strings hardly ever repeat
 READ_ERRORS = (pa.ArrowException, OSError)
 # what a place may refuse; any other OSError inside a block that writes is somebody else's
 PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
@@ -200,10 +201,27 @@ def canonical_table(table: pa.Table) -> pa.Table:
     return table.unify_dictionaries().combine_chunks().replace_schema_metadata(None)
 
 
+def parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    """How a table is written: dictionaries for words and labels, which repeat, not for numbers, ids and sentences."""
+    words = [leaf for field in schema if field.name not in UNIQUE for leaf in _strings(field.name, field.type)]
+    flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
+    return PARQUET | {"use_dictionary": words or False, "write_statistics": flat or False}
+
+
+def _strings(path: str, type_: pa.DataType) -> list[str]:
+    """The Parquet paths of the strings in a column."""
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
+        return _strings(f"{path}.list.element", type_.value_type)
+    if pa.types.is_struct(type_):
+        return [leaf for field in type_ for leaf in _strings(f"{path}.{field.name}", field.type)]
+    strings = pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_dictionary(type_)
+    return [path] if strings else []
+
+
 def write_table(path: Path, table: pa.Table, footer: Mapping[str, Any]) -> None:
     """Write one file of one row group with a footer, at `path` itself; the caller writes aside."""
     table = canonical_table(table).replace_schema_metadata({FOOTER_KEY: canonical(footer).encode()})
-    pq.write_table(table, path, row_group_size=max(1, table.num_rows), **PARQUET)
+    pq.write_table(table, path, row_group_size=max(1, table.num_rows), **parquet_options(table.schema))
 
 
 def part_footer(provenance: Provenance, table: pa.Table, counts: Counts) -> dict[str, Any]:

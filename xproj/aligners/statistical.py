@@ -45,6 +45,7 @@ class Vocabulary:
     def __init__(self, words: Iterable[str] = ()) -> None:
         self.words: list[str] = []
         self.ids: dict[str, int] = {}
+        self._seen: dict[str, int] = {}  # words as they are written, so that each is normalised once
         for word in words:
             self._add(word)
 
@@ -58,7 +59,11 @@ class Vocabulary:
     def encode(self, tokens: TokenColumn) -> np.ndarray:
         """Word ids of all words of a column, (total,) int32."""
         ids, distinct = tokens.encode()
-        mapping = np.fromiter((self._add(normalise(word)) for word in distinct), dtype=np.int32, count=len(distinct))
+        seen = self._seen
+        for word in distinct:
+            if word not in seen:
+                seen[word] = self._add(normalise(word))
+        mapping = np.fromiter((seen[word] for word in distinct), dtype=np.int32, count=len(distinct))
         return mapping[ids] if len(ids) else ids
 
     def view(self, prefix: int) -> tuple[np.ndarray, list[str]]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 EPSILON = 1e-9
 MAX_ENTITIES = 16
@@ -231,6 +230,8 @@ def exact_large(
     Raises:
         RuntimeError: the solver did not prove an optimum.
     """
+    from scipy.optimize import Bounds, LinearConstraint, milp  # slow to import and rarely needed
+
     for row in range(len(entity_offsets) - 1):
         entities = np.arange(entity_offsets[row], entity_offsets[row + 1])
         entities = entities[chosen[entities] == -2]

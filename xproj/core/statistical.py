@@ -26,6 +26,9 @@ from xproj.core.pairs import find
 
 NULL_PROBABILITY = 0.2
 TENSION = 4.0
+# below this count exp(ψ(α + c)) = exp(ψ(α)) · (1 + ψ'(α) · c) to 1e-5
+NEGLIGIBLE = 1e-4
+SLOPE = (digamma(ALPHA + NEGLIGIBLE) - digamma(ALPHA)) / NEGLIGIBLE
 
 
 class Rows(NamedTuple):
@@ -165,8 +168,12 @@ def maximise(
         floor[w] = math.exp(digamma(ALPHA) - totals[w])
     table = np.zeros(len(counts), dtype=np.float32)
     for k in range(len(live)):
-        slot = live[k]
-        table[slot] = math.exp(digamma(counts[slot] + alpha[slot]) - totals[given[k]])
+        slot, count = live[k], counts[live[k]]
+        if count < NEGLIGIBLE and alpha[slot] == np.float32(ALPHA):
+            # most pairs are hardly ever linked; there ψ is a straight line
+            table[slot] = floor[given[k]] * (1.0 + count * SLOPE)
+        else:
+            table[slot] = math.exp(digamma(count + alpha[slot]) - totals[given[k]])
     return table, floor
 
 
