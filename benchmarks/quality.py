@@ -54,7 +54,9 @@ def gold_corpora(data: Path) -> list[Corpus]:
         for code in ("es", "fr") for split in ("train", "test")
     ]  # fmt: skip
     sample = [
-        Corpus(f"sample {code}", str(SAMPLE / code / "*.source.conll"), str(SAMPLE / code / "*.target.conll"), code, True)
+        Corpus(
+            f"sample {code}", str(SAMPLE / code / "*.source.conll"), str(SAMPLE / code / "*.target.conll"), code, True
+        )
         for code in ("deu_Latn", "swh_Latn", "rus_Cyrl")
     ]
     found = [corpus for corpus in europarl + pud + absa if (data / corpus.target).exists()]

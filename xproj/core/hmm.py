@@ -124,8 +124,8 @@ def _add_rows(
         m, n = len(e), len(f)
         if m == 0 or n == 0:
             continue
-        slots = np.empty((m, n), dtype=np.int64)
-        lookup(keys, e, f, slots)
+        slots, transposed = np.empty((m, n), dtype=np.int64), np.empty((n, m), dtype=np.int64)
+        lookup(keys, e, f, slots, transposed)
         one, two = np.empty((m, n)), np.empty((n, m))
         for i in range(m):
             for j in range(n):

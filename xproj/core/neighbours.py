@@ -11,6 +11,8 @@ estimate, what the jump distribution of an HMM does for neighbouring words.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
 
@@ -18,19 +20,24 @@ STRENGTH = 4.0
 
 
 @njit(cache=True)
-def _normalise(posterior: np.ndarray, weight: np.ndarray) -> None:
-    """Re-weight the columns of `posterior` (m, n) in place; what a column lacks to 1 belongs to NULL."""
-    m, n = posterior.shape
-    for j in range(n):
+def _normalise(
+    posterior: np.ndarray, weight: np.ndarray, given: int, explained: int, given_step: int, explained_step: int
+) -> None:
+    """Re-weight the posteriors of one sentence pair in place; what an explained word lacks to 1 belongs to NULL.
+
+    `posterior` and `weight` (m · n,) are flat; the steps say how far apart the cells of neighbouring words are.
+    """
+    for j in range(explained):
         mass, total = 0.0, 0.0
-        for i in range(m):
-            mass += posterior[i, j]
-            posterior[i, j] *= weight[i, j]
-            total += posterior[i, j]
+        for i in range(given):
+            cell = i * given_step + j * explained_step
+            mass += posterior[cell]
+            posterior[cell] *= weight[cell]
+            total += posterior[cell]
         total += max(0.0, 1.0 - mass)
         if total > 0.0:
-            for i in range(m):
-                posterior[i, j] /= total
+            for i in range(given):
+                posterior[i * given_step + j * explained_step] /= total
 
 
 @njit(cache=True)
@@ -46,17 +53,12 @@ def support(
     for row in range(len(cells) - 1):
         m = source_offsets[row + 1] - source_offsets[row]
         n = target_offsets[row + 1] - target_offsets[row]
-        if m == 0 or n == 0:
-            continue
-        one = forward[cells[row] : cells[row + 1]].reshape((m, n))
-        two = backward[cells[row] : cells[row + 1]].reshape((m, n))
-        score = np.sqrt(one * two)
-        weight = np.ones((m, n))
-        for i in range(m):
-            for j in range(n):
-                if i > 0 and j > 0:
-                    weight[i, j] += strength * score[i - 1, j - 1]
-                if i + 1 < m and j + 1 < n:
-                    weight[i, j] += strength * score[i + 1, j + 1]
-        _normalise(one, weight)
-        _normalise(two.T, weight.T)
+        one, two = forward[cells[row] : cells[row + 1]], backward[cells[row] : cells[row + 1]]
+        weight = np.ones(m * n)
+        for i in range(m - 1):
+            for j in range(n - 1):
+                here, next_ = i * n + j, (i + 1) * n + j + 1
+                weight[next_] += strength * math.sqrt(one[here] * two[here])
+                weight[here] += strength * math.sqrt(one[next_] * two[next_])
+        _normalise(one, weight, m, n, n, 1)
+        _normalise(two, weight, n, m, 1, n)

@@ -65,6 +65,16 @@ def _common(a: np.ndarray, b: np.ndarray, masks: np.ndarray) -> int:
 
 
 @njit(cache=True)
+def _equal(a: np.ndarray, b: np.ndarray) -> float:
+    if len(a) != len(b):
+        return 0.0
+    for k in range(len(a)):
+        if a[k] != b[k]:
+            return 0.0
+    return 1.0
+
+
+@njit(cache=True)
 def similarities(
     left: np.ndarray,
     right: np.ndarray,
@@ -88,7 +98,7 @@ def similarities(
         if shorter == 0 or 2 * shorter < MIN_SIMILARITY * total:
             continue
         if left_exact[left[k]] or right_exact[right[k]]:
-            scores[k] = 1.0 if len(a) == len(b) and np.array_equal(a, b) else 0.0
+            scores[k] = _equal(a, b)
             continue
         score = 2 * _common(a, b, masks) / total
         scores[k] = score if score >= MIN_SIMILARITY else 0.0

@@ -41,22 +41,25 @@ class Rows(NamedTuple):
 
 
 @njit(cache=True)
-def lookup(keys: np.ndarray, source: np.ndarray, target: np.ndarray, slots: np.ndarray) -> None:
-    """Fill `slots` (m, n) with the slot of each word pair of one sentence, -1 where the table has none."""
+def lookup(keys: np.ndarray, source: np.ndarray, target: np.ndarray, slots: np.ndarray, transposed: np.ndarray) -> None:
+    """Fill `slots` (m, n) and its transpose with the slot of each word pair of one sentence, -1 where there is none."""
     for i in range(len(source)):
         high = np.int64(source[i]) << 32
         for j in range(len(target)):
-            slots[i, j] = find(keys, high | np.int64(target[j]))
+            slots[i, j] = transposed[j, i] = find(keys, high | np.int64(target[j]))
 
 
 @njit(cache=True)
-def diagonal(m: int, n: int, tension: float, prior: np.ndarray) -> None:
-    """Fill `prior` (m, n) with exp(−tension · |i/m − j/n|): a product of two exponentials on either side."""
-    down = np.exp(-tension * np.arange(m) / m)
-    right = np.exp(-tension * np.arange(n) / n)
+def diagonal(m: int, n: int, tension: float, prior: np.ndarray, transposed: np.ndarray) -> None:
+    """Fill `prior` (m, n) and its transpose with exp(−tension · |i/m − j/n|): a product of two exponentials."""
+    down, right = np.empty(m), np.empty(n)
+    for i in range(m):
+        down[i] = math.exp(-tension * i / m)
+    for j in range(n):
+        right[j] = math.exp(-tension * j / n)
     for i in range(m):
         for j in range(n):
-            prior[i, j] = down[i] / right[j] if i * n >= j * m else right[j] / down[i]
+            prior[i, j] = transposed[j, i] = down[i] / right[j] if i * n >= j * m else right[j] / down[i]
 
 
 @njit(cache=True)
@@ -130,14 +133,15 @@ def expectation(
         m, n = len(e), len(f)
         if m == 0 or n == 0:
             continue
-        slots = np.empty((m, n), dtype=np.int64)
-        prior, posterior = np.empty((m, n)), np.empty((m, n))
-        back = np.empty((n, m))
+        slots, prior, posterior = np.empty((m, n), dtype=np.int64), np.empty((m, n)), np.empty((m, n))
+        back_slots, back_prior, back = np.empty((n, m), dtype=np.int64), np.empty((n, m)), np.empty((n, m))
         null_f, null_e = np.empty(n), np.empty(m)
-        lookup(keys, e, f, slots)
-        diagonal(m, n, tension, prior)
+        lookup(keys, e, f, slots, back_slots)
+        diagonal(m, n, tension, prior, back_prior)
         total += responsibilities(slots, prior, forward, floor_forward, e, null_forward, f, p0, posterior, null_f)
-        total += responsibilities(slots.T, prior.T, backward, floor_backward, f, null_backward, e, p0, back, null_e)
+        total += responsibilities(
+            back_slots, back_prior, backward, floor_backward, f, null_backward, e, p0, back, null_e
+        )
         for i in range(m):
             counts_null_backward[e[i]] += null_e[i]
             for j in range(n):
@@ -246,14 +250,13 @@ def _posteriors(
         m, n = len(e), len(f)
         if m == 0 or n == 0:
             continue
-        slots = np.empty((m, n), dtype=np.int64)
-        prior, posterior = np.empty((m, n)), np.empty((m, n))
-        back = np.empty((n, m))
+        slots, prior, posterior = np.empty((m, n), dtype=np.int64), np.empty((m, n)), np.empty((m, n))
+        back_slots, back_prior, back = np.empty((n, m), dtype=np.int64), np.empty((n, m)), np.empty((n, m))
         null_f, null_e = np.empty(n), np.empty(m)
-        lookup(keys, e, f, slots)
-        diagonal(m, n, tension, prior)
+        lookup(keys, e, f, slots, back_slots)
+        diagonal(m, n, tension, prior, back_prior)
         responsibilities(slots, prior, forward, floor_forward, e, null_forward, f, p0, posterior, null_f)
-        responsibilities(slots.T, prior.T, backward, floor_backward, f, null_backward, e, p0, back, null_e)
+        responsibilities(back_slots, back_prior, backward, floor_backward, f, null_backward, e, p0, back, null_e)
         cell = cells[row]
         for i in range(m):
             for j in range(n):
