@@ -186,14 +186,16 @@ def export(
 
 
 @app.command()
-def doctor(runs: Runs = RUNS, json: Json = False) -> None:
-    """Check this installation: versions, optional packages, writable places.
+def doctor(runs: Runs = RUNS, json: Json = False, quiet: Quiet = False) -> None:
+    """Check this installation: versions, optional packages, writable places; align and project a sentence.
+
+    The first time this compiles the kernels, so that later runs need not. Ends with 2 when something is wrong.
 
     Example: `xproj doctor`
     """
     from xproj import commands
 
-    commands.doctor(runs, json)
+    commands.doctor(runs, json, quiet)
 
 
 @app.command()

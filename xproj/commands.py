@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from xproj import console, executors, inspection, pipeline, plain, recipe, store
-from xproj.errors import RecipeError, StoreError, unknown
+from xproj.errors import RecipeError, StoreError, XprojError, unknown
 from xproj.pipeline import Run
 
 if TYPE_CHECKING:
@@ -319,15 +319,22 @@ def export(silver: Path, form: str, output: Path, as_json: bool) -> None:
     console.emit({"output": str(output), "counts": counts}, f"{output}: {console.counts_text(counts)}", as_json=as_json)
 
 
-def doctor(runs: Path, as_json: bool) -> None:
-    """`xproj doctor`."""
+def doctor(runs: Path, as_json: bool, quiet: bool) -> None:
+    """`xproj doctor`.
+
+    Raises:
+        XprojError: something is wrong; names it.
+    """
     from xproj.doctor import examine
 
     checks = examine(runs)
     made = console.table(None, "what", "", "detail")
     for check in checks:
         made.add_row(check.what, {True: "ok", False: "BAD", None: "-"}[check.ok], check.detail)
-    console.emit([asdict(check) for check in checks], made, as_json=as_json)
+    if not quiet:
+        console.emit([asdict(check) for check in checks], made, as_json=as_json)
+    if bad := [check for check in checks if check.ok is False]:
+        raise XprojError("; ".join(f"{check.what}: {check.detail}" for check in bad))
 
 
 def languages(query: str, as_json: bool) -> None:

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import tempfile
+import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -25,14 +26,39 @@ class Check:
 
 
 def examine(runs: Path) -> list[Check]:
-    """All findings: Python, the packages of the core, each extra, the kernel cache, the folder of runs."""
+    """All findings: Python, the packages of the core, each extra, the kernel cache, the folder of runs, a sentence."""
     packages = _requirements()
     checks = [Check("python", True, platform.python_version()), Check("xproj", True, __version__)]
     checks += [_core(name) for name in packages.pop("", [])]
     checks += [_extra(extra, names) for extra, names in sorted(packages.items())]
     checks.append(_writable("kernel cache", Path(os.environ.get("NUMBA_CACHE_DIR") or Path(__file__).parent / "core")))
     checks.append(_writable("runs", runs))
+    checks.append(_self_test())
     return checks
+
+
+def _self_test() -> Check:
+    """Align and project a sentence pair; the first time this compiles the kernels, which are then kept."""
+    import pyarrow as pa
+
+    from xproj import aligners, projection, recipe
+    from xproj.columns import EntityColumn, TokenColumn
+
+    began = time.monotonic()
+    words = [["Anna", "lives", "in", "Graz", "."]], [["Anna", "wohnt", "in", "Graz", "."]]
+    source, target = (TokenColumn.of(list(side)) for side in words)
+    settings, languages = recipe.Align(hmm="on"), ("eng_Latn", "deu_Latn")
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "fit"
+        aligners.open(settings).fit([(source, target)], languages=languages, output=output)
+        links = aligners.open(settings, fitted=output).align(source, target, languages=languages).write()
+    entities = EntityColumn.of([[(0, 1, "PER"), (3, 4, "LOC")]]).write()
+    columns = {"id": ["1"], "source_tokens": words[0], "target_tokens": words[1], "source_predicted": [False]}
+    table = pa.table(columns | {"source_entities": entities, "links": links})
+    projected = projection.project(table, recipe.Project()).target_entities.to_pylist()[0]
+    found = [(entity["start"], entity["label"]) for entity in projected]
+    detail = f"aligned and projected a sentence in {time.monotonic() - began:.1f} s"
+    return Check("self-test", found == [(0, "PER"), (3, "LOC")], detail)
 
 
 def _requirements() -> dict[str, list[str]]:

@@ -147,13 +147,13 @@ class Recipe(Table):
     ingest: Ingest
     translate: Translate | None = None
     tag: Tag | None = None
-    align: Align = Align()  # type: ignore[call-arg]
+    align: Align = Align()
     score: Score | None = None
-    project: Project = Project()  # type: ignore[call-arg]
-    silver: Silver = Silver()  # type: ignore[call-arg]
+    project: Project = Project()
+    silver: Silver = Silver()
     train: Train | None = None
     evaluate: Evaluate | None = None
-    runtime: Runtime = Runtime()  # type: ignore[call-arg]
+    runtime: Runtime = Runtime()
 
 
 TABLES: dict[str, type[Table]] = {
