@@ -18,7 +18,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from xproj import aligners, corpora, evaluation, projection, recipe
+from xproj import aligners, corpora, evaluation, frequencies, projection, recipe
 from xproj.columns import TokenColumn
 from xproj.errors import BackendError
 from xproj.languages import lookup
@@ -89,7 +89,7 @@ def links(table: pa.Table, settings: recipe.Align) -> tuple[pa.Array, float]:
 def score(table: pa.Table, column: pa.Array, settings: recipe.Project) -> evaluation.ProjectionScores:
     """Project with these links and compare with the gold target entities."""
     table = table.append_column("links", column)
-    projected = projection.project(table, settings)
+    projected = projection.project(table, settings, frequencies.count([table]))
     table = table.append_column("target_entities", projected.target_entities)
     table = table.append_column("dropped", projected.dropped)
     status = table.column_names.index("status")

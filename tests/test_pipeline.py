@@ -133,7 +133,7 @@ def test_the_plan_says_what_and_why():
     assert nothing["align"] == "not fitted, missing all parts"
     some = reasons({"ingest": parts, "align": ["fit", *parts[3:]], "silver": [store.PROVENANCE]})
     assert some["ingest"] == "done" and some["align"] == "missing 3 of 8 parts"
-    assert some["project"] == "missing 8 of 8 parts" and some["silver"] == "done" and some["train"] == "not fitted"
+    assert some["project"] == "not fitted, missing 8 of 8 parts" and some["silver"] == "done" and some["train"] == "not fitted"
     assert reasons({"ingest": parts, "align": parts})["align"] == "done"  # nothing is left that would need the fit
 
 
@@ -232,7 +232,7 @@ def test_show_finds_one_sentence(run):
 def test_verify_finds_damage(run):
     done(run, "ingest", "align", "project")
     checked, problems = verify(run.root)
-    assert checked == 3 * 4 + 1 and problems == []
+    assert checked == 3 * 4 + 2 and problems == []
     damaged, foreign = run.part("align", 1, 4), run.part("project", 0, 4)
     damaged.write_bytes(damaged.read_bytes()[:-20])
     foreign.write_bytes(run.part("align", 0, 4).read_bytes())

@@ -17,9 +17,11 @@ from xproj.columns import EntityColumn, LinkColumn, build_list, combine, flatten
 from xproj.core import candidates as spans
 from xproj.core import filters, heuristic, matching, scores
 from xproj.errors import SchemaError
+from xproj.frequencies import commonness
 from xproj.schema import DROP_REASONS, DROPPED, STATUSES, TARGET_ENTITY, status_codes
 
 if TYPE_CHECKING:
+    from xproj.frequencies import Frequencies
     from xproj.recipe import Project
 
 OK, UNLABELLED, FILTERED = (STATUSES.index(name) for name in ("ok", "unlabelled", "filtered"))
@@ -68,11 +70,12 @@ class Solution(NamedTuple):
     reason: np.ndarray
 
 
-def project(table: pa.Table, settings: Project) -> Projected:
+def project(table: pa.Table, settings: Project, frequencies: Frequencies | None = None) -> Projected:
     """Project the source entities of every row with status ok.
 
     `table` has the columns id, source_tokens, target_tokens, source_entities, source_predicted, links, status and, with
-    model scores, candidates and score_*. A row without source labels gets the status unlabelled.
+    model scores, candidates and score_*. A row without source labels gets the status unlabelled. `frequencies` are
+    those of the corpus (see frequencies.count); without them the posterior score cannot tell articles from names.
 
     Raises:
         SchemaError: links, entities or candidates outside their sentence, or scores that do not fit the candidates.
@@ -84,7 +87,7 @@ def project(table: pa.Table, settings: Project) -> Projected:
     if settings.solver == "heuristic":
         solution = _heuristic(problem, settings)
     else:
-        solution = _match(problem, settings, table)
+        solution = _match(problem, settings, table, frequencies)
     solution = _filter(problem, settings, solution)
     solution.reason[~problem.live[problem.rows]] = ROW_FAILED
     if settings.drop == "sentence":
@@ -153,9 +156,9 @@ def punctuation(words: pa.Array) -> np.ndarray:
     return np.asarray(distinct[encoded.indices.to_numpy(zero_copy_only=False)], dtype=np.bool_)
 
 
-def _match(problem: Problem, settings: Project, table: pa.Table) -> Solution:
+def _match(problem: Problem, settings: Project, table: pa.Table, frequencies: Frequencies | None) -> Solution:
     """Candidates, their scores, and the solver."""
-    found, total = score_candidates(problem, settings, table)
+    found, total = score_candidates(problem, settings, table, frequencies)
     chosen = np.full(len(problem.rows), -1, dtype=np.int64)
     # scores are float32: the floor is compared as one, here and in the kernels
     floor = float(np.float32(settings.min_score))
@@ -177,7 +180,9 @@ def _match(problem: Problem, settings: Project, table: pa.Table) -> Solution:
     return Solution(found.start[at], found.end[at], total[at], reason)
 
 
-def score_candidates(problem: Problem, settings: Project, table: pa.Table) -> tuple[spans.Candidates, np.ndarray]:
+def score_candidates(
+    problem: Problem, settings: Project, table: pa.Table, frequencies: Frequencies | None = None
+) -> tuple[spans.Candidates, np.ndarray]:
     """The candidates of every entity and their weighted total scores, (candidates,) float32."""
     models = {name: weight for name, weight in settings.scores.items() if name != "alignment"}
     found = _given(table, problem, models) if models else _aligned(problem, settings)
@@ -188,12 +193,24 @@ def score_candidates(problem: Problem, settings: Project, table: pa.Table) -> tu
         scores.alignment(
             problem.rows, problem.entities.start, problem.entities.end, *found, links.offsets, links.source,
             links.target, links.score, problem.target_words, scores.FORMS.index(settings.alignment_form),
-            scores.UNALIGNED, scores.ELSEWHERE, scores.LENGTH_BONUS, total,
+            *_common(problem, found, table, frequencies), total,
         )  # fmt: skip
         total *= np.float32(weight)
     for name, weight in models.items():
         total += np.float32(weight) * _model_score(table, name, problem, found)
     return found, total
+
+
+def _common(
+    problem: Problem, found: spans.Candidates, table: pa.Table, frequencies: Frequencies | None
+) -> scores.Commonness:
+    entities, rows = problem.entities, problem.rows
+    candidate_rows = np.repeat(rows, np.diff(found.offsets))
+    entity_spans = rows, entities.start, entities.end
+    # an entity of a failed row is a placeholder that may point outside its sentence, and has no candidate
+    live = problem.live[rows]
+    kept = tuple(column[live] for column in entity_spans)
+    return commonness(table, frequencies, kept, (candidate_rows, found.start, found.end))
 
 
 def _aligned(problem: Problem, settings: Project) -> spans.Candidates:

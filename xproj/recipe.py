@@ -89,7 +89,7 @@ class Project(Table):
     alignment_form: Literal["posterior", "bounded", "raw"] = Field("posterior", description="alignment score")
     solver: Literal["exact", "greedy", "heuristic"] = Field("exact", description="how spans are chosen")
     min_score: float = Field(0.0, description="smallest total score of a span")
-    max_words: int = Field(12, ge=1, description="longest target span")
+    max_words: int = Field(25, ge=1, description="longest target span")
     min_link: float = Field(0.3, ge=0, le=1, description="weaker links do not count as links (hard-link methods)")
     max_gap: int = Field(1, ge=0, description="words that a heuristic run may skip")
     min_length_ratio: float = Field(0.8, ge=0, description="heuristic: run length / entity length must exceed this")

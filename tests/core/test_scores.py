@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.core import candidates, scores
+from xproj.frequencies import UNKNOWN
 
 WORDS = 8
 L1 = [(3, 4), (4, 5)]
@@ -25,17 +26,24 @@ def columns(entities, links):
     return np.zeros(len(entities), dtype=np.int64), column, LinkColumn.of([links])
 
 
-def score(entity, spans, links, form):
-    """The scores of candidate spans of one entity, (spans,)."""
+def score(entity, spans, links, form, common=None):
+    """The scores of candidate spans of one entity, (spans,); `common` are the commonness of source and target words."""
     rows, column, links = columns([entity], links)
     start, end = (np.array(side, dtype=np.int32) for side in zip(*spans, strict=True))
     out = np.zeros(len(spans), dtype=np.float32)
     scores.alignment(
         rows, column.start, column.end, np.array([0, len(spans)]), start, end, links.offsets, links.source,
-        links.target, links.score, np.array([WORDS]), scores.FORMS.index(form), scores.UNALIGNED, scores.ELSEWHERE,
-        scores.LENGTH_BONUS, out,
+        links.target, links.score, np.array([WORDS]), scores.FORMS.index(form), *commonness(common), out,
     )  # fmt: skip
     return out
+
+
+def commonness(common):
+    if common is None:
+        return UNKNOWN
+    offsets = np.array([0, WORDS])
+    source, target = (np.array(side, dtype=np.float32) for side in common)
+    return scores.Commonness(source, offsets, target, offsets)
 
 
 def found(entities, links, allowed=(True,) * WORDS, max_words=WORDS, min_edge=0.2, runs_only=False):
@@ -61,7 +69,20 @@ def all_spans(max_words=WORDS):
     return [(a, b) for a in range(WORDS) for b in range(a + 1, min(WORDS, a + max_words) + 1)]
 
 
-def reference(entity, span, links, form):
+def value(inside, outside):
+    scale = max(1, inside + outside)
+    inside, outside = inside / scale, outside / scale
+    return inside + 0.9 * (1 - inside - outside) - 0.5 * outside, inside
+
+
+def penalty(t, entity, links, common):
+    if common is None:
+        return 0
+    partners = [common[0][i] for i, j, _ in links if j == t and entity[0] <= i < entity[1]]
+    return 4 * max(0, common[1][t] - max(partners, default=0))
+
+
+def reference(entity, span, links, form, common=None):
     (first, last), (a, b) = entity, span
     n_s, n_t = last - first, b - a
     joining = [(i, j, s) for i, j, s in links if first <= i < last and a <= j < b]
@@ -71,17 +92,15 @@ def reference(entity, span, links, form):
         linked = {j for i, j, _ in links if first <= i < last}
         covered = len({i for i, _, _ in joining}) / n_s
         return 2 * len(linked & set(range(a, b))) / (n_t + len(linked)) * covered
-    value, in_target = 0.0, 0.0
+    total, in_target = -sum(penalty(t, entity, links, common) for t in {a, b - 1}), 0.0
     for t in range(a, b):
-        inside = min(1, sum(s for i, j, s in links if j == t and first <= i < last))
-        away = min(1 - inside, sum(s for i, j, s in links if j == t and not first <= i < last))
-        in_target += inside
-        value += inside + 0.9 * (1 - inside - away) - 0.5 * away
+        inside = sum(s for i, j, s in links if j == t and first <= i < last)
+        worth, share = value(inside, sum(s for i, j, s in links if j == t and not first <= i < last))
+        total, in_target = total + worth, in_target + share
     for i in range(first, last):
-        inside = min(1, sum(s for x, j, s in links if x == i and a <= j < b))
-        away = min(1 - inside, sum(s for x, j, s in links if x == i and not a <= j < b))
-        value += inside + 0.9 * (1 - inside - away) - 0.5 * away
-    return value / (n_s + n_t) + 0.01 * in_target
+        inside = sum(s for x, j, s in links if x == i and a <= j < b)
+        total += value(inside, sum(s for x, j, s in links if x == i and not a <= j < b))[0]
+    return total / (n_s + n_t) + 0.01 * in_target
 
 
 @pytest.mark.parametrize(
@@ -97,15 +116,29 @@ def test_vectors(form, links, expected):
     assert score((3, 5), [(4, 5), (4, 6), (4, 7), (5, 6)], links, form) == pytest.approx(expected)
 
 
+shares = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.875]), min_size=WORDS, max_size=WORDS)
+
+
 @pytest.mark.parametrize("form", scores.FORMS)
 @settings(max_examples=60, deadline=None)
-@given(entity=entity_spans, links=links_of_a_row)
-def test_scores_equal_plain_python(form, entity, links):
+@given(entity=entity_spans, links=links_of_a_row, common=st.none() | st.tuples(shares, shares))
+def test_scores_equal_plain_python(form, entity, links, common):
     spans = all_spans()
-    values = score(entity, spans, links, form)
-    assert values == pytest.approx([reference(entity, span, links, form) for span in spans], abs=1e-5)
+    values = score(entity, spans, links, form, common)
+    assert values == pytest.approx([reference(entity, span, links, form, common) for span in spans], abs=1e-5)
     if form == "bounded":
         assert values.min() >= 0 and values.max() <= 1
+
+
+def test_an_article_without_a_partner_is_left_out():
+    links = [(3, 4), (3, 5)]  # "service" and "el servicio"
+    source, target = [0.0] * WORDS, [0.0] * WORDS
+    target[4] = 0.75
+    spans = [(4, 6), (5, 6)]
+    blind, seeing = (score((3, 4), spans, links, "posterior", common) for common in (None, (source, target)))
+    assert blind[0] > blind[1] and seeing[0] < seeing[1]
+    source[3] = 0.75  # the entity holds an article of its own
+    assert score((3, 4), spans, links, "posterior", (source, target)) == pytest.approx(blind)
 
 
 def test_a_word_aligned_elsewhere_speaks_against_a_span():

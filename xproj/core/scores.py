@@ -4,14 +4,22 @@ For an entity of n_s source words, a candidate of n_t target words, and T the ta
 
     raw        2 · |links between entity and candidate| / (n_s + n_t)                               unbounded
     bounded    f · cov,  f = 2 · |T ∩ candidate| / (n_t + |T|),  cov = share of source words linked into the candidate
-    posterior  (in_t + in_s + 0.9 · (un_t + un_s) − 0.5 · (out_t + out_s)) / (n_s + n_t) + 0.01 · in_t
+    posterior  (Σ value(w) − Σ common(edge)) / (n_s + n_t) + 0.01 · in_t,   over the words w of entity and candidate,
+               value(w) = in + 0.9 · un − 0.5 · out
 
-In the posterior form each word's link mass (at most 1) is split into `in`, mass that joins entity and candidate,
-`out`, mass that leaves them, and `un`, the rest: a word that is aligned elsewhere speaks against the span, an unaligned
-one hardly does. With links of score 1 it is the same evidence on hard links.
+In the posterior form each word's link mass, scaled down where it exceeds 1, is split into `in`, mass that joins entity
+and candidate, `out`, mass that leaves them, and `un`, the rest: a word that is aligned elsewhere speaks against the
+span, an unaligned one hardly does, and a source word that has only half of its links inside counts by half. `in_t` is
+the joining mass of the candidate's words.
+
+A frequent word at an edge that is linked only to rare words of the entity is most often an article whose partner the
+source language leaves out. With g(w) = f / (f + 0.015), f the relative frequency of a word on its side of the corpus,
+common(t) = 4 · max(0, g(t) − max g(i) over the source words i of the entity linked to t), at the first and last word.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -22,6 +30,40 @@ FORMS = ("posterior", "bounded", "raw")
 UNALIGNED = 0.9
 ELSEWHERE = 0.5
 LENGTH_BONUS = 0.01
+COMMON = 4.0
+
+
+class Commonness(NamedTuple):
+    """How common words are, in [0, 1): by source word and by target word of all rows, float32, with row offsets.
+
+    Words that no candidate starts or ends with, and that stand in no entity, may be left at 0.
+    """
+
+    source: np.ndarray
+    source_offsets: np.ndarray
+    target: np.ndarray
+    target_offsets: np.ndarray
+
+
+@njit(cache=True)
+def _value(inside: float, outside: float) -> tuple[float, float]:
+    """The value of a word with such link masses, and the share of its mass that joins."""
+    scale = max(1.0, inside + outside)
+    joined, away = inside / scale, outside / scale
+    return joined + UNALIGNED * (1.0 - joined - away) - ELSEWHERE * away, joined
+
+
+@njit(cache=True)
+def _penalties(
+    mine: np.ndarray, source: np.ndarray, target: np.ndarray, common_source: np.ndarray, common_target: np.ndarray
+) -> np.ndarray:
+    """What each target word of a row costs at an edge, (words,); `mine` are the links of the entity."""
+    partner = np.zeros(len(common_target))
+    for x in mine:
+        partner[target[x]] = max(partner[target[x]], common_source[source[x]])
+    for t in range(len(partner)):
+        partner[t] = COMMON * max(0.0, common_target[t] - partner[t])
+    return partner
 
 
 @njit(cache=True)
@@ -38,12 +80,16 @@ def alignment(
     link_score: np.ndarray,
     target_words: np.ndarray,
     form: int,
-    unaligned: float,
-    elsewhere: float,
-    bonus: float,
+    common_source: np.ndarray,
+    source_offsets: np.ndarray,
+    common_target: np.ndarray,
+    target_offsets: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Fill `out` (candidates,) with the alignment score of each candidate; `form` indexes FORMS."""
+    """Fill `out` (candidates,) with the alignment score of each candidate; `form` indexes FORMS.
+
+    The commonness of words is that of `Commonness`; empty arrays leave it out.
+    """
     for k in range(len(rows)):
         if offsets[k] == offsets[k + 1]:
             continue
@@ -52,34 +98,43 @@ def alignment(
         source, target, score = link_source[lo:hi], link_target[lo:hi], link_score[lo:hi]
         first, last = entity_start[k], entity_end[k]
         inside, outside, of_source = linked_mass(first, last, source, target, score, target_words[row])
-        linked_targets = (inside > 0.0).sum()
-        n_s = last - first
-        covered = np.zeros(n_s)
-        hits = np.zeros(n_s, dtype=np.int64)
         mine = np.flatnonzero((source >= first) & (source < last))
+        words = len(inside)
+        # prefix sums over the target words: value, joining mass, number of linked words
+        value, joined, linked = np.zeros(words + 1), np.zeros(words + 1), np.zeros(words + 1)
+        for t in range(words):
+            gain, mass = _value(inside[t], outside[t])
+            value[t + 1], joined[t + 1] = value[t] + gain, joined[t] + mass
+            linked[t + 1] = linked[t] + (1.0 if inside[t] > 0.0 else 0.0)
+        penalty = np.zeros(words)
+        if len(common_target):
+            penalty = _penalties(
+                mine,
+                source,
+                target,
+                common_source[source_offsets[row] : source_offsets[row + 1]],
+                common_target[target_offsets[row] : target_offsets[row + 1]],
+            )
+        n_s = last - first
+        covered, hits = np.zeros(n_s), np.zeros(n_s)
         for c in range(offsets[k], offsets[k + 1]):
             a, b = start[c], end[c]
-            n_t = b - a
             covered[:] = 0.0
-            hits[:] = 0
+            hits[:] = 0.0
             for x in mine:
                 if a <= target[x] < b:
                     covered[source[x] - first] += score[x]
-                    hits[source[x] - first] += 1
+                    hits[source[x] - first] += 1.0
+            length = n_s + b - a
             if form == 2:
-                out[c] = 2.0 * hits.sum() / (n_s + n_t)
+                out[c] = 2.0 * hits.sum() / length
             elif form == 1:
-                joined = (inside[a:b] > 0.0).sum()
-                out[c] = 2.0 * joined / (n_t + linked_targets) * (hits > 0).sum() / n_s
-            else:
-                total, in_t = 0.0, 0.0
-                for t in range(a, b):
-                    joined_mass = min(1.0, inside[t])
-                    away = min(1.0 - joined_mass, outside[t])
-                    in_t += joined_mass
-                    total += joined_mass + unaligned * (1.0 - joined_mass - away) - elsewhere * away
+                hit = 0.0
                 for i in range(n_s):
-                    joined_mass = min(1.0, covered[i])
-                    away = min(1.0 - joined_mass, of_source[i] - covered[i])
-                    total += joined_mass + unaligned * (1.0 - joined_mass - away) - elsewhere * away
-                out[c] = total / (n_s + n_t) + bonus * in_t
+                    hit += min(1.0, hits[i])
+                out[c] = 2.0 * (linked[b] - linked[a]) / (b - a + linked[words]) * hit / n_s
+            else:
+                total = value[b] - value[a] - penalty[a] - (penalty[b - 1] if b - 1 > a else 0.0)
+                for i in range(n_s):
+                    total += _value(covered[i], max(0.0, of_source[i] - covered[i]))[0]
+                out[c] = total / length + LENGTH_BONUS * (joined[b] - joined[a])

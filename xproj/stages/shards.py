@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from xproj import corpora
     from xproj.aligners import Aligner
     from xproj.aligners.given import GivenAligner
+    from xproj.frequencies import Frequencies
     from xproj.recipe import Recipe
     from xproj.stages.base import Counts, Progress
     from xproj.taggers import Tagger
@@ -288,6 +289,7 @@ class Project(Stage):
     """Source entities find their target spans, or a reason why not."""
 
     name = "project"
+    version = 2
     required = ("id", *TOKENS, "source_entities", "links")
     adds = ("target_entities", "dropped", "status")
 
@@ -297,6 +299,26 @@ class Project(Stage):
         scores = tuple(weighed)
         return self.required + scores, ("source_predicted", "status", *(("candidates",) if scores else ()))
 
+    def needs_fit(self) -> bool:
+        """Does the score ask how frequent words are?"""
+        settings = self.recipe.project
+        weighed = settings.scores.get("alignment") and settings.alignment_form == "posterior"
+        return bool(weighed and settings.solver in ("exact", "greedy"))
+
+    def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
+        """Count the frequent words of both sides."""
+        from xproj import frequencies
+
+        found = frequencies.count(inputs)
+        frequencies.save(found, output)
+        return {"words.source": len(found.source), "words.target": len(found.target)}
+
+    @cached_property
+    def _frequencies(self) -> Frequencies | None:
+        from xproj import frequencies
+
+        return frequencies.load(self.fitted) if self.fitted is not None else None
+
     def map(self, table: pa.Table, first_row: int = 0) -> Mapped:
         """Project every row that is ok.
 
@@ -305,7 +327,7 @@ class Project(Stage):
         """
         from xproj import projection
 
-        projected = projection.project(table, self.recipe.project)
+        projected = projection.project(table, self.recipe.project, self._frequencies)
         counts = count_rows(table, projected.status)
         counts["entities"] = total(table["source_entities"])
         reasons = Counter(pc.struct_field(pc.list_flatten(projected.dropped), "reason").to_pylist())

@@ -1,0 +1,56 @@
+"""Word frequencies: counted, kept, looked up."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from xproj import frequencies
+from xproj.columns import TokenColumn
+from xproj.core.frequency import HALF, RAREST, FrequencyCount, commonness
+
+
+def table(rows):
+    return pa.table({f"{side}_tokens": pa.array(rows, pa.list_(pa.string())) for side in ("source", "target")})
+
+
+def test_words_are_counted_by_their_normalised_form_and_rare_ones_left_out():
+    count = FrequencyCount()
+    count.add(TokenColumn.of([["The", "cat"], None, ["the", "dog"] + ["x"] * 6]))
+    assert count.frequencies() == {"cat": 0.1, "dog": 0.1, "the": 0.2, "x": 0.6}
+    count.add(TokenColumn.of([["x"] * int(2 / RAREST)]))
+    assert set(count.frequencies()) == {"the", "x"} - ({"the"} if 2 / (2 / RAREST + 10) < RAREST else set())
+
+
+def test_commonness_is_half_at_half():
+    assert commonness(["a", "B", "c"], {"a": HALF, "b": 3 * HALF}) == pytest.approx([0.5, 0.75, 0])
+
+
+def test_only_the_first_rows_are_read():
+    read = []
+
+    def tables():
+        for k in range(4):
+            read.append(k)
+            yield table([[f"w{k}"]] * 10_000)
+
+    found = frequencies.count(tables())
+    assert found.target == {"w0": 0.5, "w1": 0.5} and read == [0, 1]
+
+
+def test_saved_frequencies_load(tmp_path):
+    found = frequencies.count([table([["é", "b"]])])
+    frequencies.save(found, tmp_path)
+    assert frequencies.load(tmp_path) == found == frequencies.Frequencies({"b": 0.5, "é": 0.5}, {"b": 0.5, "é": 0.5})
+
+
+def test_edges_and_entities_are_looked_up():
+    rows = table([["a", "b", "a"], ["b", "a", "c", "a"]]).slice(1)
+    found = frequencies.Frequencies({"a": HALF, "b": HALF}, {"a": HALF, "c": HALF})
+    spans = np.array([0]), np.array([0]), np.array([2])
+    common = frequencies.commonness(rows, found, spans, (np.array([0, 0]), np.array([1, 2]), np.array([3, 3])))
+    assert common.source.tolist() == [0.5, 0.5, 0, 0] and common.target.tolist() == [0, 0.5, 0.5, 0]
+    assert frequencies.commonness(rows, None, spans, spans) is frequencies.UNKNOWN
+
+
+def test_an_empty_corpus_has_no_frequencies():
+    assert frequencies.count([]) == ({}, {})
