@@ -136,7 +136,8 @@ def _map(stage: Stage, source: Source, output: Path, options: Options, progress:
     with sink(output, _footer(stage), options.form) as write, _fitted(stage, source, output, options) as opened:
         opened.begin(source.rows)
         for table in source.slices(options.rows):
-            mapped = opened.map(conform(table, required, optional, where=str(source.path)), first_row=rows)
+            known = conform(table, required, optional, str(source.path), encoded=True)
+            mapped = opened.map(known, first_row=rows)
             write(_with_columns(table, opened, mapped.columns))
             counts.append(mapped.counts)
             rows += table.num_rows

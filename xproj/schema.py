@@ -115,12 +115,28 @@ def cast(array: pa.Array, to: pa.DataType) -> pa.Array:
     return array.cast(to)
 
 
+def _encoded(type_: pa.DataType, wanted: pa.DataType) -> bool:
+    """Are these lists of words, only kept as a dictionary?"""
+    if not (pa.types.is_list(type_) and pa.types.is_list(wanted) and pa.types.is_dictionary(type_.value_type)):
+        return False
+    return bool(type_.value_type.value_type == wanted.value_type)
+
+
 def _is_list(type_: pa.DataType) -> bool:
     return bool(pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_))
 
 
-def conform(table: pa.Table, required: Iterable[str], optional: Iterable[str] = (), where: str = "input") -> pa.Table:
+def conform(
+    table: pa.Table,
+    required: Iterable[str],
+    optional: Iterable[str] = (),
+    where: str = "input",
+    *,
+    encoded: bool = False,
+) -> pa.Table:
     """The named columns of `table` with their declared types; a missing optional column is all null.
+
+    With `encoded`, lists of words that are kept as a dictionary stay so.
 
     Raises:
         SchemaError: a required column is missing, a null stands for an id, a word or a label, or a type cannot be cast
@@ -141,7 +157,7 @@ def conform(table: pa.Table, required: Iterable[str], optional: Iterable[str] = 
             continue
         array = combine(table[name])
         try:
-            columns[name] = cast(array, wanted)
+            columns[name] = array if encoded and _encoded(array.type, wanted) else cast(array, wanted)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
             detail = str(error).splitlines()[0]
             raise SchemaError(

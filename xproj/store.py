@@ -208,6 +208,14 @@ def parquet_options(schema: pa.Schema) -> dict[str, Any]:
     return PARQUET | {"use_dictionary": words or False, "write_statistics": flat or False}
 
 
+def word_leaves(file: pq.ParquetFile) -> list[str]:
+    """The Parquet paths of the lists of words in an open file."""
+    types = {field.name: field.type for field in file.schema_arrow}
+    words = {name for name, type_ in types.items() if pa.types.is_list(type_) and pa.types.is_string(type_.value_type)}
+    paths = (file.schema.column(i).path for i in range(len(file.schema)))
+    return [path for path in paths if path.partition(".")[0] in words]
+
+
 def _strings(path: str, type_: pa.DataType) -> list[str]:
     """The Parquet paths of the strings in a column."""
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
@@ -245,14 +253,16 @@ def write_part(path: Path, table: pa.Table, provenance: Provenance, counts: Coun
         write_table(temporary, table, part_footer(provenance, table, counts))
 
 
-def open_parquet(path: Path, *, checked: bool = False) -> pq.ParquetFile:
+def open_parquet(path: Path, *, checked: bool = False, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
     """An open Parquet file; `checked` verifies the checksum of every page that is read.
+
+    The Parquet paths in `dictionaries` are read as dictionaries.
 
     Raises:
         StoreError: it is missing, truncated or no Parquet.
     """
     try:
-        return pq.ParquetFile(path, page_checksum_verification=checked)
+        return pq.ParquetFile(path, page_checksum_verification=checked, read_dictionary=list(dictionaries))
     except READ_ERRORS as error:
         raise unreadable(path, error) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -57,7 +58,11 @@ class Source:
         return schema, min(rows, self._limit) if self._limit else rows
 
     def slices(self, size: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """All rows in tables of `size` rows (the last may be shorter), with some columns or all."""
+        """All rows in tables of `size` rows (the last may be shorter), with some columns or all.
+
+        Words come as the dictionaries that they are in the file: to decode and to encode them again is most of the
+        cost of copying a table.
+        """
         pending: list[pa.RecordBatch] = []
         waiting, left = 0, self.rows
         for batch in self._batches(size, columns):
@@ -76,6 +81,8 @@ class Source:
     def _batches(self, size: int, columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
         for path in self._files:
             with store.open_parquet(path) as file:
+                leaves = store.word_leaves(file)
+            with store.open_parquet(path, dictionaries=leaves) as file:
                 try:
                     yield from file.iter_batches(batch_size=size, columns=columns)
                 except store.READ_ERRORS as error:
@@ -158,9 +165,9 @@ def _file(output: Path, metadata: dict[bytes, bytes]) -> Iterator[Write]:
 
     def write(table: pa.Table) -> None:
         nonlocal writer
-        table = store.canonical_table(table).replace_schema_metadata(metadata)
+        table = store.canonical_table(table)
         if writer is None:
-            writer = pq.ParquetWriter(temporary, table.schema, **store.parquet_options(table.schema))
+            writer = _writer(temporary, table.schema, metadata)
         writer.write_table(table, row_group_size=max(1, table.num_rows))
 
     with store.written(output) as temporary:
@@ -171,14 +178,30 @@ def _file(output: Path, metadata: dict[bytes, bytes]) -> Iterator[Write]:
                 writer.close()
 
 
+def _writer(path: Path, schema: pa.Schema, metadata: dict[bytes, bytes]) -> pq.ParquetWriter:
+    """A writer that declares dictionaries of words as the lists of strings they stand for."""
+    declared = pa.schema([field.with_type(_declared(field.type)) for field in schema], metadata=metadata)
+    arrow = base64.b64encode(declared.serialize().to_pybytes())
+    writer = pq.ParquetWriter(path, schema, store_schema=False, **store.parquet_options(schema))
+    writer.add_key_value_metadata({b"ARROW:schema": arrow, **metadata})
+    return writer
+
+
+def _declared(type_: pa.DataType) -> pa.DataType:
+    if pa.types.is_list(type_) and pa.types.is_dictionary(type_.value_type):
+        return pa.list_(type_.value_field.with_type(type_.value_type.value_type))
+    return type_
+
+
 @contextmanager
 def _folder(output: Path, metadata: dict[bytes, bytes]) -> Iterator[Write]:
     pieces: list[Path] = []
 
     def write(table: pa.Table) -> None:
         pieces.append(temporary / f"{len(pieces):05d}")
-        table = store.canonical_table(table).replace_schema_metadata(metadata)
-        pq.write_table(table, pieces[-1], row_group_size=max(1, table.num_rows), **store.parquet_options(table.schema))
+        table = store.canonical_table(table)
+        with _writer(pieces[-1], table.schema, metadata) as writer:
+            writer.write_table(table, row_group_size=max(1, table.num_rows))
 
     with store.written(output, folder=True, replace=True) as temporary:
         yield write
