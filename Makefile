@@ -9,7 +9,7 @@ LANGUAGES  := deu_Latn swh_Latn rus_Cyrl
 # gold corpora for bench-quality and for the tests that use them; everything else works without
 export XPROJ_DATA ?= ../shared/data
 
-.PHONY: help demo test check bench bench-quality clean
+.PHONY: help demo test check bench bench-quality bench-extrinsic bench-memory clean
 help:          ## this list
 	@sed -n 's/^\([a-z%<>-]*\):.*## /\1	/p' Makefile
 
@@ -46,6 +46,23 @@ bench: $(VENV)/.dev ## speed as ratios against peers, side by side
 
 bench-quality: $(VENV)/.dev ## projection quality on gold corpora (XPROJ_DATA)
 	$(BIN)/python benchmarks/quality.py
+
+ENGLISH := $(RUNS)/english
+bench-memory: $(VENV)/.dev ## peak memory of the stages at 1 and 20 shards
+	$(BIN)/python benchmarks/memory.py $(if $(wildcard $(ENGLISH)),--tagger $(ENGLISH))
+
+$(ENGLISH): $(VENV)/.core
+	mkdir -p $(RUNS)/english-data
+	cp $(XPROJ_DATA)/source-ner/*.conll $(RUNS)/english-data
+	cp $(XPROJ_DATA)/uner-pud/en.conll $(RUNS)/english-data/pud.conll
+	cp $(XPROJ_DATA)/europarl-ner/en.conll $(RUNS)/english-data/europarl.conll
+	$(BIN)/xproj train $(RUNS)/english-data --output $@ --language eng_Latn --set 'train.labels={MISC="O"}'
+
+bench-extrinsic: $(ENGLISH) ## from raw English text to a Hausa and a Swahili tagger (XPROJ_DATA, half an hour)
+	for pair in hau:hau_Latn swa:swh_Latn; do $(BIN)/xproj run benchmarks/extrinsic.toml \
+	  --language $${pair#*:} --runs $(RUNS) --set ingest.path=$(abspath $(XPROJ_DATA))/lafand/en-$${pair%:*}.tsv \
+	  --set tag.model=$(abspath $(ENGLISH)) \
+	  --set evaluate.gold=$(abspath $(XPROJ_DATA))/masakhaner2/$${pair%:*}/test.conll || exit; done
 
 clean:         ## remove the virtual environment and caches; runs/ stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
