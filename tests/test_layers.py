@@ -20,7 +20,7 @@ LAYERS = [
     {"aligners", "evaluation", "projection", "scorers", "taggers", "translators"},
     {"stages"},
     {"pipeline", "tables"},
-    {"inspection", "plain", "scoring", "executors"},
+    {"inspection", "plain", "scoring", "executors", "voting"},
     {"console", "doctor", "starter"},
     {"commands"},
     {"cli_options"},

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from xproj import __version__
-from xproj.cli_options import RUNS, Json, Language, Languages, Limit, Quiet, RecipePath, Runs, Set, Workers
+from xproj.cli_options import RUNS, Json, Language, Languages, Limit, Quiet, RecipePath, Runs, Set, ShardSize, Workers
 from xproj.cli_stages import app as stages
 from xproj.errors import XprojError
 
@@ -183,6 +183,27 @@ def export(
     from xproj import commands
 
     commands.export(silver, form, output, json)
+
+
+@app.command()
+def vote(
+    voters: Annotated[list[Path], typer.Argument(metavar="A B…", help="projections of the same rows; Parquet")],
+    output: Annotated[Path, typer.Option("--output", help="a .parquet file, else a folder of parts")],
+    method: Annotated[str, typer.Option("--method", help="majority, or bea for ten voters and more")] = "majority",
+    min_share: Annotated[
+        float, typer.Option("--min-share", min=0, max=1, help="a span needs more than this share, or probability")
+    ] = 0.5,
+    shard_size: ShardSize = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Combine several projections of the same rows: the columns of A, with the labels that the voters elect.
+
+    Example: `xproj vote a.parquet b.parquet c.parquet --output voted.parquet`
+    """
+    from xproj import commands
+
+    commands.vote(voters, output, method, min_share, shard_size, commands.How(None, False, None, json, quiet))
 
 
 @app.command()

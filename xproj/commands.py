@@ -319,6 +319,21 @@ def export(silver: Path, form: str, output: Path, as_json: bool) -> None:
     console.emit({"output": str(output), "counts": counts}, f"{output}: {console.counts_text(counts)}", as_json=as_json)
 
 
+def vote(voters: Sequence[Path], output: Path, method: str, min_share: float, shard_size: int | None, how: How) -> None:
+    """`xproj vote`."""
+    from xproj import voting
+
+    rows = shard_size or voting.SLICE
+    with console.row_progress("vote", quiet=how.quiet) as progress:
+        result = voting.vote(voters, output, method=method, min_share=min_share, rows=rows, progress=progress)
+    if not how.quiet:
+        for note in result.notes:
+            console.say(note)
+    value = {"output": str(output), "counts": result.counts, "notes": result.notes}
+    value |= {} if result.voters is None else {"bea": result.voters}
+    console.emit(value, f"{output}: {console.counts_text(result.counts)}", as_json=how.json)
+
+
 def doctor(runs: Path, as_json: bool, quiet: bool) -> None:
     """`xproj doctor`.
 

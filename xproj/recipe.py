@@ -106,6 +106,12 @@ class Silver(Table):
     split: dict[str, float] = Field(default_factory=dict, description="shares by hash of id, e.g. train = 0.9")
     hold_out: str | None = Field(None, description="a corpus whose target sentences must not be in the silver data")
     licences: tuple[str, ...] = Field((), description="licences of the texts, for the dataset card")
+    length_ratio: tuple[float, float] | None = Field(None, description="legal range of target length / source length")
+    max_dropped: float = Field(1.0, ge=0, le=1, description="largest share of its entities that a sentence may lose")
+    min_confidence: float = Field(0.0, ge=0, description="smallest mean score of the spans of a sentence")
+    drop_duplicates: bool = Field(False, description="only the first of sentences with the same target words")
+    check_language: bool = Field(False, description="leave out what py3langid takes for another language")
+    max_unlabelled: float | None = Field(None, ge=0, description="sentences without entities for each one with some")
 
 
 class Train(Table):

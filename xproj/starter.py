@@ -44,6 +44,8 @@ EXAMPLES: dict[str, Any] = {
     "score.scorers": ["name"],
     "score.model": "models/target-tagger",
     "silver.hold_out": "gold/{language}.test.conll",
+    "silver.length_ratio": [0.5, 2.0],
+    "silver.max_unlabelled": 1.0,
     "train.dev": "gold/{language}.dev.conll",
     "evaluate.gold": "gold/{language}.test.conll",
     "ingest.path": "corpus/{language}.tsv",

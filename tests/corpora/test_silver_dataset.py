@@ -89,6 +89,9 @@ def test_rows_columns_and_counts(tmp_path):
         "statuses": {"empty_source": 1, "ok": 4, "too_long": 1},
         "unprojected": 1,
         "held_out": 0,
+        "left_out": {},
+        "language_unchecked": 0,
+        "entities_left_out": 0,
         "source_entities": 5,
         "projected": 3,
         "dropped": {"no_link": 1, "row_failed": 1},
@@ -297,4 +300,5 @@ def test_seen_finds_every_repetition():
         ids = [str((start + i) * 7919 % 2500) for i in range(100)]
         expected = [i for i, name in enumerate(ids) if name in met or name in ids[:i]]
         assert seen.add(ids) == expected
+        assert seen.add([]) == []
         met.update(ids)

@@ -28,6 +28,15 @@ REASONS = {
     "row_failed": "its sentence failed",
 }
 
+FILTERS = {
+    "length_ratio": "their length does not fit the source sentence",
+    "dropped": "too large a share of their source entities was dropped",
+    "confidence": "the mean score of their spans is too low",
+    "duplicate": "the same words came before",
+    "language": "another language",
+    "unlabelled": "without entities, more than wanted",
+}
+
 
 def card(
     language: Language,
@@ -56,6 +65,7 @@ def card(
         "signature": signature,
         "counts": dict(sorted(counts.items())),
         "reasons": REASONS,
+        "filters": FILTERS,
     }
     return environment.from_string(template).render(values)
 

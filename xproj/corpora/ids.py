@@ -35,6 +35,8 @@ class Seen:
 
         Equal digests are a suspicion (one in 10⁵ for ten million ids), to be checked against the ids themselves.
         """
+        if not values:
+            return []
         new = digests(values)
         order = np.argsort(new, kind="stable")
         ordered = new[order]

@@ -22,6 +22,7 @@ from xproj.corpora.card import card
 from xproj.corpora.ids import Digests, digests
 from xproj.corpora.labelled import read_labelled
 from xproj.corpora.rows import Where, checked
+from xproj.corpora.selection import Selection, confidences
 from xproj.corpora.writing import placing, written
 from xproj.errors import CorpusError, RecipeError
 from xproj.schema import STATUSES, check_spans, conform, status_codes
@@ -63,6 +64,12 @@ class SilverCounts:
     """Rows that are ok but have no target entities (null): not labelled, so not written."""
     held_out: int = 0
     """Rows left out because their target sentence occurs in the hold-out corpus."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Rows that a filter left out, by reason; reasons of filters that are on are there, be it with 0."""
+    language_unchecked: int = 0
+    """Rows whose language the filter could not tell."""
+    entities_left_out: int = 0
+    """Projected entities of rows held out or left out."""
     source_entities: int = 0
     projected: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
@@ -83,7 +90,7 @@ class SilverCounts:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        counters = {"statuses", "dropped", "labels", "splits"}
+        counters = {"statuses", "left_out", "dropped", "labels", "splits"}
         plain = {key: dict(sorted(value.items())) if key in counters else value for key, value in vars(self).items()}
         return {**plain, "projection_ratio": self.projection_ratio}
 
@@ -97,40 +104,44 @@ def write_silver(
     signature: str,
     licences: Sequence[str] = (),
     counts: Mapping[str, int | float | str] | None = None,
+    source: Language | None = None,
 ) -> SilverCounts:
     """Write a silver dataset: `data/<split>-0000i-of-0000N.parquet`, then `README.md`, which marks it as whole.
 
     Holds one table at a time. Each table gives at most one file per split; a split without rows has no file.
 
     Args:
-        tables: columns READ, and READ_TOO where they exist.
+        tables: columns READ, and READ_TOO where they exist; read twice with `settings.max_unlabelled`.
         folder: the dataset; files of an earlier one in it are replaced.
         language: of the target tokens.
-        settings: splits and the corpus to hold out.
+        settings: splits, the corpus to hold out, and filters.
         signature: what made the data; it goes into each file and the card.
         licences: of the texts and models, for the card.
         counts: more facts for the card, by name.
+        source: the language of the source tokens; one with spaces between words when None.
 
     Raises:
         SchemaError: missing columns, wrong types, or entities outside their sentence.
         CorpusError: overlapping entities, or no row to write.
-        RecipeError: impossible splits.
+        RecipeError: impossible splits or filters.
         StoreError: a place that cannot be written.
     """
     shares = _shares(settings.split)
     held_out = _sentences(settings.hold_out, language) if settings.hold_out else np.zeros(0, dtype=np.uint64)
-    totals = SilverCounts()
+    totals, chosen = SilverCounts(), Selection(settings, language, source)
+    chosen.survey(_candidates(table, held_out)[0] for table in tables)
     footer = {"language": language.code, "licences": sorted(set(licences)), "signature": signature}
     data = _emptied(folder)
     for table in tables:
-        rows = _rows(table, totals, language, held_out)
+        rows = _rows(table, totals, language, held_out, chosen)
         for split, part in _parts(rows, shares):
             _write(part, data / f".{split}-{totals.files.get(split, 0):05d}.tmp", footer)
             totals.files[split] = totals.files.get(split, 0) + 1
             totals.splits[split] += part.num_rows
     if not totals.rows:
         _emptied(folder)
-        why = ", ".join(f"{n} {status}" for status, n in totals.statuses.items()) or "no rows at all"
+        lost = {**totals.statuses, **chosen.left_out}
+        why = ", ".join(f"{n} {reason}" for reason, n in lost.items() if n) or "no rows at all"
         raise CorpusError(f"{folder}: no labelled sentence to write ({why}); look at the projection first")
     text = card(language, totals, list(shares), signature=signature, licences=licences, counts=counts or {})
     with placing(folder):
@@ -154,33 +165,39 @@ def _emptied(folder: Path) -> Path:
     return data
 
 
-def _rows(table: pa.Table, totals: SilverCounts, language: Language, held_out: Digests) -> pa.Table:
-    """The rows to write, in their columns; everything is counted."""
+def _candidates(table: pa.Table, held_out: Digests) -> tuple[pa.Table, int, int]:
+    """The rows that could be written, in their columns; how many had no labels, and how many are held out."""
     table = conform(table, READ, READ_TOO, where="silver")
-    codes = status_codes(table)
-    _count(table, codes, totals)
-    ok = codes == STATUSES.index("ok")
+    ok = status_codes(table) == STATUSES.index("ok")
     labelled = pc.is_valid(combine(table["target_entities"])).to_numpy(zero_copy_only=False)
-    totals.unprojected += int((ok & ~labelled).sum())
     kept = ok & labelled
     if len(held_out):
-        keys = _keys(combine(table["target_tokens"]))
-        outside = kept & np.isin(keys, held_out)
-        totals.held_out += int(outside.sum())
-        kept &= ~outside
-    table = table.filter(pa.array(kept))
+        kept &= ~np.isin(_keys(combine(table["target_tokens"])), held_out)
+    return table.filter(pa.array(kept)), int((ok & ~labelled).sum()), int((ok & labelled & ~kept).sum())
+
+
+def _rows(table: pa.Table, totals: SilverCounts, language: Language, held_out: Digests, chosen: Selection) -> pa.Table:
+    """The rows to write, in their columns; everything is counted."""
+    _count(conform(table, READ, READ_TOO, where="silver"), totals)
+    table, unprojected, outside = _candidates(table, held_out)
+    totals.unprojected += unprojected
+    totals.held_out += outside
+    if chosen.active:
+        table = table.filter(pa.array(~chosen.rejected(table)))
+    totals.left_out, totals.language_unchecked = chosen.left_out, chosen.unchecked
     check_spans(table, "target_entities", "target_tokens", "silver")
     rows = _silver_table(table, language)
     totals.rows += rows.num_rows
     labels = pc.struct_field(combine(pc.list_flatten(rows["entities"])), "label")
     totals.labels.update(labels.to_pylist())
     totals.entities += len(labels)
+    totals.entities_left_out = totals.projected - totals.entities
     return rows
 
 
-def _count(table: pa.Table, codes: np.ndarray, totals: SilverCounts) -> None:
+def _count(table: pa.Table, totals: SilverCounts) -> None:
     totals.rows_in += table.num_rows
-    totals.statuses.update(STATUSES[code] for code in codes.tolist())
+    totals.statuses.update(STATUSES[code] for code in status_codes(table).tolist())
     reasons = pc.struct_field(combine(pc.list_flatten(table["dropped"])), "reason")
     totals.dropped.update(reasons.to_pylist())
     totals.projected += len(pc.list_flatten(table["target_entities"]))
@@ -191,17 +208,12 @@ def _silver_table(table: pa.Table, language: Language) -> pa.Table:
     tokens, raw = TokenColumn.read(table["target_tokens"]), EntityColumn.read(table["target_entities"])
     where = Where(Path("silver"), list(range(1, table.num_rows + 1)))
     entities = checked(raw, tokens, where)
-    scores = np.nan_to_num(entities.score, nan=1.0)
-    lengths = np.diff(entities.offsets)
-    sums = np.concatenate([[0.0], np.cumsum(scores, dtype=np.float64)])
-    total = sums[entities.offsets[1:]] - sums[entities.offsets[:-1]]
-    confidence = np.where(lengths > 0, total / np.maximum(lengths, 1), 1.0).astype(np.float32)
     columns = [
         combine(table["id"]),
         combine(table["target_tokens"]),
         build_list(tokens.offsets, encode_column(entities, tokens.offsets)),
         entities.write(),
-        pa.array(confidence),
+        pa.array(confidences(table["target_entities"])),
         pa.array([language.code] * table.num_rows, type=pa.string()),
         combine(table["source_tokens"]),
         combine(table["source_entities"]),

@@ -42,6 +42,7 @@ class Silver(Stage):
             settings=self.recipe.silver,
             signature=self._signature or signature(self.recipe),
             licences=self.recipe.silver.licences,
+            source=language_of(self.recipe.source),
         )
         return dict(written.as_dict())
 
