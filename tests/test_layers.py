@@ -15,7 +15,7 @@ LAYERS = [
     {"columns", "languages", "fingerprints"},
     {"schema", "recipe", "backends"},
     {"core", "rows"},
-    {"store"},
+    {"store", "frequencies"},
     {"corpora"},
     {"aligners", "evaluation", "projection", "scorers", "taggers", "translators"},
     {"stages"},
