@@ -13,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xproj import evidence
 from xproj.columns import EntityColumn, LinkColumn, build_list, combine, flatten
 from xproj.core import candidates as spans
 from xproj.core import filters, heuristic, matching, scores
 from xproj.errors import SchemaError
+from xproj.recipe import COMPUTED
 from xproj.schema import DROP_REASONS, DROPPED, STATUSES, TARGET_ENTITY, status_codes
 
 if TYPE_CHECKING:
@@ -179,8 +181,12 @@ def _match(problem: Problem, settings: Project, table: pa.Table) -> Solution:
 
 def score_candidates(problem: Problem, settings: Project, table: pa.Table) -> tuple[spans.Candidates, np.ndarray]:
     """The candidates of every entity and their weighted total scores, (candidates,) float32."""
-    models = {name: weight for name, weight in settings.scores.items() if name != "alignment"}
-    found = _given(table, problem, models) if models else _aligned(problem, settings)
+    models = {name: weight for name, weight in settings.scores.items() if name not in COMPUTED}
+    given = None
+    if models or settings.candidates == "tagged":
+        edges = problem.edge_allowed, problem.target_offsets
+        given = evidence.read_candidates(table, problem.rows, problem.target_words, settings.max_words, *edges)
+    found = _aligned(problem, settings) if given is None else given.found
     total = np.zeros(len(found.start), dtype=np.float32)
     weight = settings.scores.get("alignment", 0.0)
     if weight:
@@ -190,9 +196,15 @@ def score_candidates(problem: Problem, settings: Project, table: pa.Table) -> tu
             links.target, links.score, problem.target_words, scores.FORMS.index(settings.alignment_form),
             scores.UNALIGNED, scores.ELSEWHERE, scores.LENGTH_BONUS, total,
         )  # fmt: skip
+        if given is not None:
+            # unaligned words say nothing for a span that has no link to the entity
+            total[~evidence.joined(problem.entities, problem.rows, found, links)] = 0.0
         total *= np.float32(weight)
+    if weight := settings.scores.get("orthographic", 0.0):
+        total += np.float32(weight) * evidence.orthographic(table, problem.entities, problem.rows, found)
     for name, weight in models.items():
-        total += np.float32(weight) * _model_score(table, name, problem, found)
+        assert given is not None
+        total += np.float32(weight) * evidence.model_score(table, name, given)
     return found, total
 
 
@@ -213,35 +225,6 @@ def _aligned(problem: Problem, settings: Project) -> spans.Candidates:
         if total <= room:
             return spans.Candidates(offsets, start[:total], end[:total])
         room = total
-
-
-def _given(table: pa.Table, problem: Problem, models: dict[str, float]) -> spans.Candidates:
-    """The `candidates` column, one copy for each entity of its row."""
-    offsets, values, _ = flatten(table["candidates"])
-    start = pc.struct_field(values, "start").to_numpy(zero_copy_only=False)
-    end = pc.struct_field(values, "end").to_numpy(zero_copy_only=False)
-    rows = np.repeat(np.arange(table.num_rows), np.diff(offsets))
-    _check_spans(table, "candidates", rows, start, end, problem.target_words)
-    sizes = np.diff(offsets)[problem.rows]
-    mine = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
-    take = np.arange(mine[-1]) - np.repeat(mine[:-1] - offsets[problem.rows], sizes)
-    return spans.Candidates(mine, start[take].astype(np.int32), end[take].astype(np.int32))
-
-
-def _model_score(table: pa.Table, name: str, problem: Problem, found: spans.Candidates) -> np.ndarray:
-    column = f"score_{name}"
-    if column not in table.column_names:
-        raise SchemaError(f"input: column {column!r} is missing; run the stage `score` with scorers = [{name!r}] first")
-    offsets, values, _ = flatten(table[column])
-    expected = np.diff(found.offsets[problem.entities.offsets])
-    wrong = np.flatnonzero(np.diff(offsets) != expected)
-    if len(wrong):
-        row = int(wrong[0])
-        raise SchemaError(
-            f"{column} of {table['id'][row].as_py()!r}: {np.diff(offsets)[row]} scores, but its entities × candidates "
-            f"are {expected[row]}; run `score` again"
-        )
-    return np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), dtype=np.float32)
 
 
 def _heuristic(problem: Problem, settings: Project) -> Solution:
