@@ -17,7 +17,7 @@ from xproj.core.orthography import phrase_similarities, spellings
 from xproj.errors import SchemaError
 
 if TYPE_CHECKING:
-    from xproj.columns import EntityColumn, LinkColumn
+    from xproj.columns import EntityColumn
 
 
 class Given(NamedTuple):
@@ -96,13 +96,6 @@ def model_score(table: pa.Table, name: str, given: Given) -> np.ndarray:
     flat: np.ndarray = np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), dtype=np.float32)
     scores: np.ndarray = flat[given.take]
     return scores
-
-
-def joined(entities: EntityColumn, rows: np.ndarray, found: spans.Candidates, links: LinkColumn) -> np.ndarray:
-    """Which candidates have a link to their entity, (candidates,) bool."""
-    out = np.zeros(len(found.start), dtype=np.bool_)
-    spans.joined(rows, entities.start, entities.end, *found, links.offsets, links.source, links.target, out)
-    return out
 
 
 def orthographic(table: pa.Table, entities: EntityColumn, rows: np.ndarray, found: spans.Candidates) -> np.ndarray:

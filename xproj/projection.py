@@ -188,24 +188,41 @@ def score_candidates(problem: Problem, settings: Project, table: pa.Table) -> tu
         given = evidence.read_candidates(table, problem.rows, problem.target_words, settings.max_words, *edges)
     found = _aligned(problem, settings) if given is None else given.found
     total = np.zeros(len(found.start), dtype=np.float32)
-    weight = settings.scores.get("alignment", 0.0)
-    if weight:
-        links = problem.links if settings.alignment_form == "posterior" else problem.strong()
-        scores.alignment(
-            problem.rows, problem.entities.start, problem.entities.end, *found, links.offsets, links.source,
-            links.target, links.score, problem.target_words, scores.FORMS.index(settings.alignment_form),
-            scores.UNALIGNED, scores.ELSEWHERE, scores.LENGTH_BONUS, total,
-        )  # fmt: skip
-        if given is not None:
-            # unaligned words say nothing for a span that has no link to the entity
-            total[~evidence.joined(problem.entities, problem.rows, found, links)] = 0.0
-        total *= np.float32(weight)
+    if weight := settings.scores.get("alignment", 0.0):
+        total += np.float32(weight) * _alignment(problem, settings, found, given is not None)
     if weight := settings.scores.get("orthographic", 0.0):
         total += np.float32(weight) * evidence.orthographic(table, problem.entities, problem.rows, found)
     for name, weight in models.items():
         assert given is not None
         total += np.float32(weight) * evidence.model_score(table, name, given)
     return found, total
+
+
+def _alignment(problem: Problem, settings: Project, found: spans.Candidates, given: bool) -> np.ndarray:
+    """The alignment score of each candidate, (candidates,) float32.
+
+    Candidates that were given may have unlinked words at their edges, for which the posterior form was not made: there
+    it is the score of the linked part, such words counting for the length only. Without a linked part it is 0.
+    """
+    entities = problem.entities
+    links = problem.links if settings.alignment_form == "posterior" else problem.strong()
+    at = problem.rows, entities.start, entities.end
+    flat = links.offsets, links.source, links.target, links.score
+    total, part = np.zeros(len(found.start), dtype=np.float32), found
+    if given:
+        part = found._replace(start=np.empty_like(found.start), end=np.empty_like(found.end))
+        spans.linked_part(*at, *found, *flat, problem.target_words, MIN_EDGE, part.start, part.end)
+    scored = found if settings.alignment_form != "posterior" else part
+    scores.alignment(
+        *at, *scored, *flat, problem.target_words, scores.FORMS.index(settings.alignment_form), scores.UNALIGNED,
+        scores.ELSEWHERE, scores.LENGTH_BONUS, total,
+    )  # fmt: skip
+    if given:
+        words = np.repeat(entities.end - entities.start, np.diff(found.offsets))
+        if settings.alignment_form == "posterior":
+            total *= ((words + part.end - part.start) / (words + found.end - found.start)).astype(np.float32)
+        total[part.start == part.end] = 0.0
+    return total
 
 
 def _aligned(problem: Problem, settings: Project) -> spans.Candidates:

@@ -171,7 +171,7 @@ def reduced(
 
 
 @njit(cache=True)
-def joined(
+def linked_part(
     rows: np.ndarray,
     entity_start: np.ndarray,
     entity_end: np.ndarray,
@@ -181,16 +181,27 @@ def joined(
     link_offsets: np.ndarray,
     link_source: np.ndarray,
     link_target: np.ndarray,
-    out: np.ndarray,
+    link_score: np.ndarray,
+    target_words: np.ndarray,
+    min_edge: float,
+    from_word: np.ndarray,
+    to_word: np.ndarray,
 ) -> None:
-    """Set `out` (candidates,) bool where a link joins the candidate and its entity."""
+    """Of each candidate the part [from_word, to_word) that `ngrams` would list: without the words at its edges that
+    have less than `min_edge` mass with the entity. Empty where no word has as much. Both are (candidates,).
+    """
     for k in range(len(rows)):
-        low, high = link_offsets[rows[k]], link_offsets[rows[k] + 1]
-        source, target = link_source[low:high], link_target[low:high]
-        mine = target[(source >= entity_start[k]) & (source < entity_end[k])]
+        row = rows[k]
+        links = slice(link_offsets[row], link_offsets[row + 1])
+        inside, _, _ = linked_mass(
+            entity_start[k], entity_end[k], link_source[links], link_target[links], link_score[links], target_words[row]
+        )
+        floor = min(min_edge, inside.max()) if len(inside) else 0.0
+        edge = (inside > 0.0) & (inside >= floor)
         for c in range(offsets[k], offsets[k + 1]):
-            out[c] = False
-            for t in mine:
-                if start[c] <= t < end[c]:
-                    out[c] = True
-                    break
+            a, b = start[c], end[c]
+            while a < b and not edge[a]:
+                a += 1
+            while a < b and not edge[b - 1]:
+                b -= 1
+            from_word[c], to_word[c] = a, b

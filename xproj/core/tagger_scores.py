@@ -64,7 +64,7 @@ def _row(
             score = (begin[a, kind] + total[b] - total[a + 1]) / (b - a)
             if best[a] == 2 * kind + 1 and goes_on[b] - goes_on[a + 1] == b - a - 1:
                 score *= GROWTH ** (b - a - 1)
-            of[c, kind] = score if score > FLOOR else 0.0
+            of[c, kind] = score if np.float32(score) > np.float32(FLOOR) else 0.0
 
 
 @njit(cache=True)
