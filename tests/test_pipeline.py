@@ -112,7 +112,7 @@ def test_routes_plan_their_own_stages():
 def test_a_score_that_nobody_makes_is_refused():
     with pytest.raises(RecipeError, match="score_tagger.*add"):
         chain(parse(project={"scores": {"alignment": 0.5, "tagger": 0.5}}), RAW)
-    scored = chain(parse(project={"scores": {"tagger": 1}}, score={"scorers": ["tagger"]}), RAW)
+    scored = chain(parse(project={"scores": {"tagger": 1}}, score={"scorers": ["tagger"], "model": "m"}), RAW)
     assert "score" in scored["project"].sources
 
 
@@ -342,16 +342,19 @@ def test_a_scorer_plugs_in_with_one_line(monkeypatch):
     assert all(entities[0]["start"] == 0 for entities in projected if entities)
 
 
-def test_an_unknown_scorer_is_named():
-    stage = stages.Score(parse(score={"scorers": ["nmt"]}))
-    with pytest.raises(RecipeError, match="unknown scorer 'nmt'"):
-        _ = stage._scorers
-
-
-def test_ngrams_are_all_short_spans():
-    offsets, start, end = scorers.ngrams(np.array([3, 0, 1]), 2)
-    assert offsets.tolist() == [0, 5, 5, 6]
-    assert list(zip(start.tolist(), end.tolist(), strict=True)) == [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3), (0, 1)]
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [
+        ({"scorers": ["tager"]}, "unknown scorer 'tager'; did you mean 'tagger'"),
+        ({"scorers": ["tagger_span"]}, "model is missing; the scorer 'tagger_span' needs it"),
+        ({"scorers": ["translation"]}, "translator is missing"),
+        ({"scorers": ["self_training"], "candidates": "tagged"}, "model is missing; candidates"),
+        ({"scorers": ["self_training", "self_training"]}, "names one twice"),
+    ],
+)
+def test_a_score_table_that_cannot_work_is_refused_before_anything_runs(score, message):
+    with pytest.raises(RecipeError, match=message):
+        chain(parse(score=score), RAW)
 
 
 def test_given_links_follow_the_rows_through_the_shards(tmp_path):

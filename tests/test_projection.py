@@ -357,3 +357,12 @@ def test_an_empty_table_and_slices():
         assert part.dropped.equals(whole.dropped.slice(first, size))
     chunked = pa.concat_tables([given.slice(0, 2), given.slice(2)])
     assert projection.project(chunked, recipe.Project()).target_entities.equals(whole.target_entities)
+
+
+def test_the_look_of_words_needs_no_scorer():
+    rows = [("he met Anna Berg", "Anna Berg kennt er", [(2, 4, "PER")], [(2, 0), (3, 1), (3, 2)])]
+    assert project(rows, scores={"orthographic": 0.3})[0] == [[(0, 2, "PER", 0)]]
+    result = projection.project(table(rows), recipe.Project(scores={"orthographic": 0.3}))
+    assert result.target_entities.to_pylist()[0][0]["score"] == pytest.approx(0.3)
+    rows = [("he met Anna", "x y", [(2, 3, "PER")], [(2, 0)])]
+    assert project(rows, scores={"orthographic": 0.3})[1] == [{0: "low_score"}]

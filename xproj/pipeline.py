@@ -17,7 +17,7 @@ import pyarrow as pa
 from xproj import corpora, store
 from xproj.errors import CorpusError, RecipeError, StoreError
 from xproj.fingerprints import FileHashes, Provenance
-from xproj.recipe import PATH_KEYS, Recipe
+from xproj.recipe import MODEL_KEYS, PATH_KEYS, Recipe
 from xproj.schema import conform
 from xproj.stages import STAGES, Ingest, Inputs, Stage
 
@@ -81,7 +81,7 @@ def raw_inputs(recipe: Recipe, hashes: FileHashes) -> dict[str, str]:
             found = None if value is None else hashes.tree(value)
             if found is not None:
                 raw[f"{table}.{key}"] = found
-            elif value is not None and key != "model":
+            elif value is not None and key not in MODEL_KEYS:
                 raise RecipeError(f"[{table}] {key}: {value}: no such file; correct the path or make the file")
     return raw
 
@@ -101,8 +101,10 @@ def chain(recipe: Recipe, raw: Mapping[str, str]) -> dict[str, Step]:
         required, optional = stage.reads()
         for column in required:
             if column not in makers:
+                what = f"add [score] with scorers = [{column.removeprefix('score_')!r}]"
                 raise RecipeError(
-                    f"[{name}] reads the column {column!r}, which no stage of this recipe makes; add [score]"
+                    f"[{name}] reads the column {column!r}, which no stage of this recipe makes; "
+                    f"{what if column.startswith('score_') else 'add [score]'}"
                 )
         read = {makers[column] for column in (*required, *optional) if column in makers}
         sources = tuple(other for other in steps if other in read)

@@ -7,20 +7,25 @@ source entity ends either as one target entity or as one `dropped` entry with it
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xproj import evidence
 from xproj.columns import EntityColumn, LinkColumn, build_list, combine, flatten
 from xproj.core import candidates as spans
 from xproj.core import filters, heuristic, matching, scores
 from xproj.errors import SchemaError
 from xproj.frequencies import commonness
+from xproj.recipe import COMPUTED
 from xproj.schema import DROP_REASONS, DROPPED, STATUSES, TARGET_ENTITY, status_codes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from xproj.frequencies import Frequencies
     from xproj.recipe import Project
 
@@ -184,26 +189,28 @@ def score_candidates(
     problem: Problem, settings: Project, table: pa.Table, frequencies: Frequencies | None = None
 ) -> tuple[spans.Candidates, np.ndarray]:
     """The candidates of every entity and their weighted total scores, (candidates,) float32."""
-    models = {name: weight for name, weight in settings.scores.items() if name != "alignment"}
-    found = _given(table, problem, models) if models else _aligned(problem, settings)
+    models = {name: weight for name, weight in settings.scores.items() if name not in COMPUTED}
+    given = None
+    if models or settings.candidates == "tagged":
+        edges = problem.edge_allowed, problem.target_offsets
+        given = evidence.read_candidates(table, problem.rows, problem.target_words, settings.max_words, *edges)
+    found = _aligned(problem, settings) if given is None else given.found
     total = np.zeros(len(found.start), dtype=np.float32)
-    weight = settings.scores.get("alignment", 0.0)
-    if weight:
-        links = problem.links if settings.alignment_form == "posterior" else problem.strong()
-        scores.alignment(
-            problem.rows, problem.entities.start, problem.entities.end, *found, links.offsets, links.source,
-            links.target, links.score, problem.target_words, scores.FORMS.index(settings.alignment_form),
-            *_common(problem, found, table, frequencies), total,
-        )  # fmt: skip
-        total *= np.float32(weight)
+    if weight := settings.scores.get("alignment", 0.0):
+        look_up = partial(_common, problem, table, frequencies)
+        total += np.float32(weight) * _alignment(problem, settings, found, given is not None, look_up)
+    if weight := settings.scores.get("orthographic", 0.0):
+        total += np.float32(weight) * evidence.orthographic(table, problem.entities, problem.rows, found)
     for name, weight in models.items():
-        total += np.float32(weight) * _model_score(table, name, problem, found)
+        assert given is not None
+        total += np.float32(weight) * evidence.model_score(table, name, given)
     return found, total
 
 
 def _common(
-    problem: Problem, found: spans.Candidates, table: pa.Table, frequencies: Frequencies | None
+    problem: Problem, table: pa.Table, frequencies: Frequencies | None, found: spans.Candidates
 ) -> scores.Commonness:
+    """How common the words of the entities and the edges of the candidates are."""
     entities, rows = problem.entities, problem.rows
     candidate_rows = np.repeat(rows, np.diff(found.offsets))
     entity_spans = rows, entities.start, entities.end
@@ -211,6 +218,39 @@ def _common(
     live = problem.live[rows]
     kept = tuple(column[live] for column in entity_spans)
     return commonness(table, frequencies, kept, (candidate_rows, found.start, found.end))
+
+
+def _alignment(
+    problem: Problem,
+    settings: Project,
+    found: spans.Candidates,
+    given: bool,
+    look_up: Callable[[spans.Candidates], scores.Commonness],
+) -> np.ndarray:
+    """The alignment score of each candidate, (candidates,) float32.
+
+    Candidates that were given may have unlinked words at their edges, for which the posterior form was not made: there
+    it is the score of the linked part, such words counting for the length only. Without a linked part it is 0.
+    """
+    entities = problem.entities
+    links = problem.links if settings.alignment_form == "posterior" else problem.strong()
+    at = problem.rows, entities.start, entities.end
+    flat = links.offsets, links.source, links.target, links.score
+    total, part = np.zeros(len(found.start), dtype=np.float32), found
+    if given:
+        part = found._replace(start=np.empty_like(found.start), end=np.empty_like(found.end))
+        spans.linked_part(*at, *found, *flat, problem.target_words, MIN_EDGE, part.start, part.end)
+    scored = found if settings.alignment_form != "posterior" else part
+    scores.alignment(
+        *at, *scored, *flat, problem.target_words, scores.FORMS.index(settings.alignment_form),
+        *look_up(scored), total,
+    )  # fmt: skip
+    if given:
+        words = np.repeat(entities.end - entities.start, np.diff(found.offsets))
+        if settings.alignment_form == "posterior":
+            total *= ((words + part.end - part.start) / (words + found.end - found.start)).astype(np.float32)
+        total[part.start == part.end] = 0.0
+    return total
 
 
 def _aligned(problem: Problem, settings: Project) -> spans.Candidates:
@@ -230,35 +270,6 @@ def _aligned(problem: Problem, settings: Project) -> spans.Candidates:
         if total <= room:
             return spans.Candidates(offsets, start[:total], end[:total])
         room = total
-
-
-def _given(table: pa.Table, problem: Problem, models: dict[str, float]) -> spans.Candidates:
-    """The `candidates` column, one copy for each entity of its row."""
-    offsets, values, _ = flatten(table["candidates"])
-    start = pc.struct_field(values, "start").to_numpy(zero_copy_only=False)
-    end = pc.struct_field(values, "end").to_numpy(zero_copy_only=False)
-    rows = np.repeat(np.arange(table.num_rows), np.diff(offsets))
-    _check_spans(table, "candidates", rows, start, end, problem.target_words)
-    sizes = np.diff(offsets)[problem.rows]
-    mine = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
-    take = np.arange(mine[-1]) - np.repeat(mine[:-1] - offsets[problem.rows], sizes)
-    return spans.Candidates(mine, start[take].astype(np.int32), end[take].astype(np.int32))
-
-
-def _model_score(table: pa.Table, name: str, problem: Problem, found: spans.Candidates) -> np.ndarray:
-    column = f"score_{name}"
-    if column not in table.column_names:
-        raise SchemaError(f"input: column {column!r} is missing; run the stage `score` with scorers = [{name!r}] first")
-    offsets, values, _ = flatten(table[column])
-    expected = np.diff(found.offsets[problem.entities.offsets])
-    wrong = np.flatnonzero(np.diff(offsets) != expected)
-    if len(wrong):
-        row = int(wrong[0])
-        raise SchemaError(
-            f"{column} of {table['id'][row].as_py()!r}: {np.diff(offsets)[row]} scores, but its entities × candidates "
-            f"are {expected[row]}; run `score` again"
-        )
-    return np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), dtype=np.float32)
 
 
 def _heuristic(problem: Problem, settings: Project) -> Solution:

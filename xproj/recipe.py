@@ -75,16 +75,24 @@ class Align(Table):
 class Score(Table):
     """Model scores of target spans."""
 
-    candidates: Literal["ngrams"] = Field("ngrams", description="which spans are scored")
-    scorers: tuple[str, ...] = Field(..., description="scorer back ends")
-    model: str | None = Field(None, description="the tagger that scores")
+    candidates: Literal["ngrams", "tagged"] = Field(
+        "ngrams", description="spans near the aligned words of an entity, or those that the tagger finds"
+    )
+    sub_spans: bool = Field(False, description="tagged: the spans inside them too")
     max_words: int = Field(12, ge=1, description="longest candidate")
+    scorers: tuple[str, ...] = Field(..., description="tagger, tagger_span, translation, self_training")
+    tagger: str = Field("spacy", description="tagger back end")
+    model: str | None = Field(None, description="the tagger's model: a folder or name, of the target language")
+    translator: str | None = Field(None, description="translator back end")
+    translator_model: str | None = Field(None, description="the translator's model: a folder or name")
+    folds: int = Field(5, ge=2, description="self_training: taggers trained; each scores what it has not seen")
+    epochs: int = Field(6, ge=1, description="self_training: passes over the data at most")
 
 
 class Project(Table):
     """How source entities find their target spans."""
 
-    candidates: Literal["ngrams", "aligned"] = Field("ngrams", description="where target spans come from")
+    candidates: Literal["ngrams", "aligned", "tagged"] = Field("ngrams", description="where target spans come from")
     scores: dict[str, float] = Field(default_factory=lambda: {"alignment": 1.0}, description="weight of each score")
     alignment_form: Literal["posterior", "bounded", "raw"] = Field("posterior", description="alignment score")
     solver: Literal["exact", "greedy", "heuristic"] = Field("exact", description="how spans are chosen")
@@ -174,11 +182,15 @@ TABLES: dict[str, type[Table]] = {
     "evaluate": Evaluate,
     "runtime": Runtime,
 }
+# scores that `project` computes itself; any other one is a column that the stage `score` makes
+COMPUTED = ("alignment", "orthographic")
+# what is no folder is the name of a model
+MODEL_KEYS = ("model", "translator_model")
 PATH_KEYS = {
     "ingest": ("path", "source_path", "target_path"),
     "tag": ("model",),
     "align": ("model", "prime", "links"),
-    "score": ("model",),
+    "score": ("model", "translator_model"),
     "silver": ("hold_out",),
     "train": ("dev",),
     "evaluate": ("gold",),
@@ -293,7 +305,7 @@ def resolve(recipe: Recipe, folder: Path) -> Recipe:
             if raw is None:
                 continue
             path = folder / raw.replace("{language}", recipe.language or "{language}")
-            if key != "model" or path.exists():
+            if key not in MODEL_KEYS or path.exists():
                 changed[key] = str(path.absolute())
         update[table] = value.model_copy(update=changed)
     return recipe.model_copy(update=update)

@@ -2,12 +2,21 @@
 
 import numpy as np
 import pytest
+from anyascii import anyascii
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz import fuzz
+from rapidfuzz.distance import Indel
 
 from xproj.core import orthography
-from xproj.core.orthography import MAX_LETTERS, MIN_LETTERS, MIN_SIMILARITY, normalise, spellings
+from xproj.core.orthography import (
+    MAX_LETTERS,
+    MIN_LETTERS,
+    MIN_SIMILARITY,
+    normalise,
+    phrase_similarities,
+    spellings,
+)
 
 letters = st.text("abcd", min_size=MIN_LETTERS, max_size=MAX_LETTERS)
 
@@ -92,3 +101,56 @@ def test_words_without_letters_are_like_no_other():
 def test_normalise():
     assert normalise("Ame\u0301lie") == "am\u00e9lie"
     assert normalise("МОСКВА") == "москва"
+
+
+def phrases_like(source, target, entities, spans):
+    """The scores of spans for each entity of one pair of sentences."""
+    here, there = spellings(source), spellings(target)
+    rows = np.zeros(len(entities), dtype=np.int64)
+    offsets = np.arange(len(entities) + 1) * len(spans)
+    start, end = (np.array([span[side] for span in spans] * len(entities), dtype=np.int32) for side in (0, 1))
+    first, last = (np.array([entity[side] for entity in entities], dtype=np.int32) for side in (0, 1))
+    out = np.full(len(start), -1, dtype=np.float32)
+    words = np.arange(len(source), dtype=np.int32), np.arange(len(target), dtype=np.int32)
+    bounds = np.array([0, len(source)]), np.array([0, len(target)])
+    phrase_similarities(
+        rows, first, last, offsets, start, end, words[0], bounds[0], here.letters, here.offsets, words[1], bounds[1],
+        there.letters, there.offsets, out,
+    )  # fmt: skip
+    return out.reshape(len(entities), len(spans))
+
+
+def plain_similarity(a, b):
+    """The indel ratio of two transliterated phrases, by rapidfuzz."""
+    a, b = (anyascii("".join(phrase)).lower() for phrase in (a, b))
+    if min(len(a), len(b)) == 0:
+        return 0.0
+    if any(len(form) < 4 or not any("a" <= letter <= "z" for letter in form) for form in (a, b)):
+        return float(a == b)
+    ratio = Indel.normalized_similarity(a, b)
+    return ratio if ratio >= MIN_SIMILARITY else 0.0
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.text("abcde1.", max_size=30), min_size=1, max_size=9),
+    st.lists(st.text("abcde1.", max_size=30), min_size=1, max_size=9),
+    st.booleans(),
+)
+def test_phrases_are_compared_as_by_the_reference(source, target, same):
+    target = source + target[:1] if same else target
+    spans = [(a, b) for a in range(len(target)) for b in range(a + 1, len(target) + 1)]
+    entities = [(0, len(source)), (0, 1)]
+    scores = phrases_like(source, target, entities, spans)
+    for k, (a, b) in enumerate(entities):
+        wanted = [plain_similarity(source[a:b], target[c:d]) for c, d in spans]
+        assert scores[k] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_names_look_alike_across_scripts_and_word_borders():
+    words = "Maria Lopez UN 12".split(), "Мария-Лопес Marialopez UN 12 13".split()
+    scores = phrases_like(*words, [(0, 2), (2, 3), (3, 4)], [
+        (0, 1), (1, 2), (2, 3), (3, 4), (4, 5)
+    ])  # fmt: skip
+    assert scores[0, 0] > 0.7 and scores[0, 1] == 1.0 and scores[0, 2] == 0.0
+    assert scores[1].tolist() == [0, 0, 1, 0, 0] and scores[2].tolist() == [0, 0, 0, 1, 0]

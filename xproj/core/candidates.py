@@ -99,3 +99,109 @@ def ngrams(
                 count += 1
         offsets[k + 1] = count
     return count
+
+
+@njit(cache=True)
+def aligned_range(
+    first: int, last: int, link_source: np.ndarray, link_target: np.ndarray, words: int, margin: int
+) -> tuple[int, int]:
+    """The target words [low, high) from the leftmost to the rightmost one linked to the source span, and `margin` more
+    on each side; the whole sentence when none is linked."""
+    low, high = words, 0
+    for k in range(len(link_source)):
+        if first <= link_source[k] < last:
+            low, high = min(low, link_target[k]), max(high, link_target[k] + 1)
+    if high == 0:
+        return 0, words
+    return max(0, low - margin), min(words, high + margin)
+
+
+@njit(cache=True)
+def near(
+    entity_offsets: np.ndarray,
+    entity_start: np.ndarray,
+    entity_end: np.ndarray,
+    link_offsets: np.ndarray,
+    link_source: np.ndarray,
+    link_target: np.ndarray,
+    target_words: np.ndarray,
+    margin: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`aligned_range` of every entity: low and high, (entities,) int64."""
+    n = len(entity_start)
+    low, high = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+    for row in range(len(entity_offsets) - 1):
+        links = slice(link_offsets[row], link_offsets[row + 1])
+        for k in range(entity_offsets[row], entity_offsets[row + 1]):
+            low[k], high[k] = aligned_range(
+                entity_start[k], entity_end[k], link_source[links], link_target[links], target_words[row], margin
+            )
+    return low, high
+
+
+@njit(cache=True)
+def reduced(
+    entity_offsets: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    target_words: np.ndarray,
+    max_words: int,
+    offsets: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+) -> int:
+    """The spans of each row that lie in the range [low, high) of one of its entities, at most `max_words` long.
+
+    Sorted by start, then by end; each span once. Call with too little room to learn the total, then again.
+    """
+    count, room = 0, len(start)
+    for row in range(len(entity_offsets) - 1):
+        for a in range(target_words[row]):
+            # a span from here fits the range that reaches farthest among those that have begun
+            reach = 0
+            for k in range(entity_offsets[row], entity_offsets[row + 1]):
+                if low[k] <= a:
+                    reach = max(reach, high[k])
+            for b in range(a + 1, min(reach, a + max_words) + 1):
+                if count < room:
+                    start[count], end[count] = a, b
+                count += 1
+        offsets[row + 1] = count
+    return count
+
+
+@njit(cache=True)
+def linked_part(
+    rows: np.ndarray,
+    entity_start: np.ndarray,
+    entity_end: np.ndarray,
+    offsets: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    link_offsets: np.ndarray,
+    link_source: np.ndarray,
+    link_target: np.ndarray,
+    link_score: np.ndarray,
+    target_words: np.ndarray,
+    min_edge: float,
+    from_word: np.ndarray,
+    to_word: np.ndarray,
+) -> None:
+    """Of each candidate the part [from_word, to_word) that `ngrams` would list: without the words at its edges that
+    have less than `min_edge` mass with the entity. Empty where no word has as much. Both are (candidates,).
+    """
+    for k in range(len(rows)):
+        row = rows[k]
+        links = slice(link_offsets[row], link_offsets[row + 1])
+        inside, _, _ = linked_mass(
+            entity_start[k], entity_end[k], link_source[links], link_target[links], link_score[links], target_words[row]
+        )
+        floor = min(min_edge, inside.max()) if len(inside) else 0.0
+        edge = (inside > 0.0) & (inside >= floor)
+        for c in range(offsets[k], offsets[k + 1]):
+            a, b = start[c], end[c]
+            while a < b and not edge[a]:
+                a += 1
+            while a < b and not edge[b - 1]:
+                b -= 1
+            from_word[c], to_word[c] = a, b

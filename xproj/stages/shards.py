@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xproj import schema
-from xproj.columns import EntityColumn, LinkColumn, TokenColumn, build_list, combine
+from xproj.columns import EntityColumn, TokenColumn, build_list, combine
+from xproj.recipe import COMPUTED
 from xproj.rows import OK, count_rows, ok_rows, only, pair, total
 from xproj.schema import STATUSES
 from xproj.stages.base import TEXTS, TOKENS, Inputs, Mapped, Stage, language_of
@@ -246,45 +247,6 @@ class _Pairs:
         return (pair(table) for table in self.inputs)
 
 
-class Score(Stage):
-    """How well each target span carries each entity, by models; only where the recipe names scorers."""
-
-    name = "score"
-    required = ("id", *TOKENS, "source_entities", "links")
-    optional = ("status",)
-    keys = ("language", "source")
-
-    def adding(self) -> tuple[str, ...]:
-        """The candidates, and a score column for each scorer."""
-        assert self.recipe.score is not None
-        return "candidates", *(f"score_{name}" for name in self.recipe.score.scorers)
-
-    @cached_property
-    def _scorers(self) -> list[Any]:
-        from xproj import scorers
-
-        assert self.recipe.score is not None
-        return [scorers.open(name, self.recipe.score.model) for name in self.recipe.score.scorers]
-
-    def map(self, table: pa.Table, first_row: int = 0) -> Mapped:
-        """Score every candidate for every entity, entity-major."""
-        from xproj import scorers
-
-        assert self.recipe.score is not None
-        source, target = pair(table)
-        entities = EntityColumn.read(only(ok_rows(table), table["source_entities"]))
-        lengths = target.lengths * (np.diff(entities.offsets) > 0)
-        spans = scorers.ngrams(lengths, self.recipe.score.max_words)
-        links = LinkColumn.read(table["links"])
-        task = scorers.MatchTask(source, target, entities, links, *spans, self.languages)
-        offsets = np.concatenate([[0], np.cumsum(task.cells)])
-        columns = {"candidates": task.candidates()}
-        for scorer in self._scorers:
-            flat = np.concatenate([np.zeros(0, np.float32), *(cells.ravel() for cells in scorer.score(task))])
-            columns[f"score_{scorer.name}"] = build_list(offsets, pa.array(flat.astype(np.float32)))
-        return Mapped(columns, count_rows(table) | {"candidates": int(spans[0][-1])})
-
-
 class Project(Stage):
     """Source entities find their target spans, or a reason why not."""
 
@@ -294,10 +256,11 @@ class Project(Stage):
     adds = ("target_entities", "dropped", "status")
 
     def reads(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """With the columns of the scorers that it weighs."""
-        weighed = (f"score_{name}" for name in self.recipe.project.scores if name not in ("alignment", "orthographic"))
-        scores = tuple(weighed)
-        return self.required + scores, ("source_predicted", "status", *(("candidates",) if scores else ()))
+        """With the columns of the scorers that it weighs, and their candidates."""
+        project = self.recipe.project
+        scores = tuple(f"score_{name}" for name in project.scores if name not in COMPUTED)
+        given = ("candidates",) if scores or project.candidates == "tagged" else ()
+        return (*self.required, *scores, *given), ("source_predicted", "status")
 
     def needs_fit(self) -> bool:
         """Does the score ask how frequent words are?"""

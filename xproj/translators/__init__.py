@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from xproj import backends
+from xproj.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ BACKENDS = {
     "bitext": "xproj.translators.bitext:BitextTranslator",
     "fake": "xproj.translators.fake:FakeTranslator",
 }
+WITHOUT_MODEL = frozenset({"bitext", "fake"})
 
 
 class Translation(NamedTuple):
@@ -47,11 +49,16 @@ class Translator(Protocol):
         ...
 
 
-def open(name: str) -> Translator:  # noqa: A001
-    """The translator `name`.
+def open(name: str, model: str | None = None) -> Translator:  # noqa: A001
+    """The translator `name` with its model, if it has one.
 
     Raises:
-        RecipeError: no such back end.
+        RecipeError: no such back end, or a model for one that has none.
         BackendError: a missing package.
     """
-    return cast("Translator", backends.find("translator", name, BACKENDS)())
+    found = backends.find("translator", name, BACKENDS)
+    if model is None:
+        return cast("Translator", found())
+    if name in WITHOUT_MODEL:
+        raise RecipeError(f"translator {name!r} has no model, but {model!r} is given; leave the model out")
+    return cast("Translator", found(model))

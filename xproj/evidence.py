@@ -1,0 +1,111 @@
+"""What speaks for a span beside the alignment: the columns of the stage `score`, and how the words look.
+
+The candidates of a row and the scores of a model are read as flat buffers, one copy for each entity of the row.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xproj.columns import TokenColumn, flatten
+from xproj.core import candidates as spans
+from xproj.core.orthography import phrase_similarities, spellings
+from xproj.errors import SchemaError
+
+if TYPE_CHECKING:
+    from xproj.columns import EntityColumn
+
+
+class Given(NamedTuple):
+    """The candidates of every entity from the column `candidates`.
+
+    `cells` (rows + 1,) are the offsets of the scores that a row must have; `take` (candidates,) is where the score of
+    each candidate lies among them.
+    """
+
+    found: spans.Candidates
+    cells: np.ndarray
+    take: np.ndarray
+
+
+def read_candidates(
+    table: pa.Table,
+    rows: np.ndarray,
+    target_words: np.ndarray,
+    max_words: int,
+    edge_allowed: np.ndarray,
+    edge_offsets: np.ndarray,
+) -> Given:
+    """The candidates of at most `max_words` words whose edges are allowed, for each entity of their row.
+
+    Args:
+        table: has the column `candidates`, a null row having none.
+        rows: the row of each entity, (entities,).
+        target_words: words of each target sentence, (rows,).
+        max_words: longer candidates are left out.
+        edge_allowed: over all target words, which may stand at an edge of a span.
+        edge_offsets: where the words of each row begin in it, (rows + 1,).
+
+    Raises:
+        SchemaError: a candidate outside its sentence, or no such column.
+    """
+    if "candidates" not in table.column_names:
+        raise SchemaError("input: column 'candidates' is missing; run the stage `score` first")
+    offsets, values, _ = flatten(table["candidates"])
+    start = pc.struct_field(values, "start").to_numpy(zero_copy_only=False)
+    end = pc.struct_field(values, "end").to_numpy(zero_copy_only=False)
+    of_row = np.repeat(np.arange(table.num_rows), np.diff(offsets))
+    outside = (start < 0) | (start >= end) | (end > target_words[of_row])
+    if outside.any():
+        name = table["id"][int(of_row[np.argmax(outside)])].as_py()
+        raise SchemaError(f"candidates of {name!r}: a span outside the sentence; offsets are words, half-open")
+    first = edge_offsets[of_row]
+    fits = (end - start <= max_words) & edge_allowed[first + start] & edge_allowed[first + end - 1]
+    sizes = np.diff(offsets)[rows]
+    mine = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(sizes)])
+    place = np.arange(mine[-1]) - np.repeat(mine[:-1] - offsets[rows], sizes)
+    take = np.flatnonzero(fits[place])
+    kept = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(fits[place])])
+    found = spans.Candidates(kept[mine], start[place[take]].astype(np.int32), end[place[take]].astype(np.int32))
+    entities = np.bincount(rows, minlength=table.num_rows)
+    cells = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(entities * np.diff(offsets))])
+    return Given(found, cells, take)
+
+
+def model_score(table: pa.Table, name: str, given: Given) -> np.ndarray:
+    """The scores of the scorer `name` for these candidates, (candidates,) float32; null is no evidence.
+
+    Raises:
+        SchemaError: the column is missing, or does not fit the candidates.
+    """
+    column = f"score_{name}"
+    if column not in table.column_names:
+        raise SchemaError(f"input: column {column!r} is missing; run the stage `score` with scorers = [{name!r}] first")
+    offsets, values, _ = flatten(table[column])
+    wrong = np.flatnonzero(np.diff(offsets) != np.diff(given.cells))
+    if len(wrong):
+        row = int(wrong[0])
+        raise SchemaError(
+            f"{column} of {table['id'][row].as_py()!r}: {np.diff(offsets)[row]} scores, but its entities × candidates "
+            f"are {np.diff(given.cells)[row]}; run `score` again"
+        )
+    flat: np.ndarray = np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), dtype=np.float32)
+    scores: np.ndarray = flat[given.take]
+    return scores
+
+
+def orthographic(table: pa.Table, entities: EntityColumn, rows: np.ndarray, found: spans.Candidates) -> np.ndarray:
+    """How alike each candidate and its entity look once transliterated, (candidates,) float32."""
+    out = np.zeros(len(found.start), dtype=np.float32)
+    source, target = (TokenColumn.read(table[name]) for name in ("source_tokens", "target_tokens"))
+    (source_ids, source_words), (target_ids, target_words) = source.encode(), target.encode()
+    here, there = spellings(source_words), spellings(target_words)
+    phrase_similarities(
+        rows, entities.start, entities.end, *found, source_ids, source.offsets, here.letters, here.offsets,
+        target_ids, target.offsets, there.letters, there.offsets, out,
+    )  # fmt: skip
+    return out
