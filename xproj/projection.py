@@ -217,7 +217,8 @@ def _common(
     # an entity of a failed row is a placeholder that may point outside its sentence, and has no candidate
     live = problem.live[rows]
     kept = tuple(column[live] for column in entity_spans)
-    return commonness(table, frequencies, kept, (candidate_rows, found.start, found.end))
+    words = found.end > found.start
+    return commonness(table, frequencies, kept, (candidate_rows[words], found.start[words], found.end[words]))
 
 
 def _alignment(

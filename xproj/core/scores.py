@@ -134,7 +134,9 @@ def alignment(
                     hit += min(1.0, hits[i])
                 out[c] = 2.0 * (linked[b] - linked[a]) / (b - a + linked[words]) * hit / n_s
             else:
-                total = value[b] - value[a] - penalty[a] - (penalty[b - 1] if b - 1 > a else 0.0)
+                total = value[b] - value[a]
+                if b > a:
+                    total -= penalty[a] + (penalty[b - 1] if b - 1 > a else 0.0)
                 for i in range(n_s):
                     total += _value(covered[i], max(0.0, of_source[i] - covered[i]))[0]
                 out[c] = total / length + LENGTH_BONUS * (joined[b] - joined[a])
