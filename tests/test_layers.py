@@ -14,7 +14,7 @@ LAYERS = [
     {"errors"},
     {"columns", "languages", "fingerprints"},
     {"schema", "recipe", "backends"},
-    {"core", "rows"},
+    {"core", "rows", "solution"},
     {"store"},
     {"corpora"},
     {"aligners", "evaluation", "projection", "scorers", "taggers", "translators"},
