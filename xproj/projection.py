@@ -302,10 +302,11 @@ def _filter(problem: Problem, settings: Project, solution: Solution) -> Solution
         rules = tuple(rule for rule in rules if rule != "restr_tgt")
     if not rules:
         return solution
-    rows, entities, links = problem.rows[solution.owner], problem.entities, problem.strong()
+    rows, entities = problem.rows[solution.owner], problem.entities
     asked = problem.predicted[rows] if names == "auto" else np.ones(len(rows), dtype=np.bool_)
     if not asked.any():
         return solution
+    links = problem.strong()
     rejected = filters.incomplete(
         rows, entities.start[solution.owner], entities.end[solution.owner], solution.start, solution.end, asked,
         links.offsets, links.source, links.target, *(rule in rules for rule in filters.RULES),

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from xproj.core.candidates import linked_mass
+from xproj.core.matching import sorted_by
 
 KEPT, NO_LINK, LOW_SCORE, OVERLAP = -1, 0, 1, 2
 
@@ -74,24 +75,32 @@ def merged_runs(
     The score is the mean link mass of the span's words, at most 1 each. `max_runs` = 0 takes all runs that are long
     enough; there must be room for one span of each entity, and unless `max_runs` is 1 for one in each target word.
     """
-    count = 0
+    count, longest = 0, 0
+    for words in target_words:
+        longest = max(longest, words)
+    run_start, run_end = np.zeros(longest, dtype=np.int64), np.zeros(longest, dtype=np.int64)
+    of_first = np.zeros(longest, dtype=np.bool_)
     for row in range(len(entity_offsets) - 1):
         first, last = entity_offsets[row], entity_offsets[row + 1]
+        if first == last:
+            continue
         lo, hi = link_offsets[row], link_offsets[row + 1]
         source, target, words = link_source[lo:hi], link_target[lo:hi], target_words[row]
         allowed = edge_allowed[edge_offsets[row] : edge_offsets[row + 1]]
         taken = np.zeros(words, dtype=np.bool_)
-        run_start, run_end = np.zeros(words, dtype=np.int64), np.zeros(words, dtype=np.int64)
-        order = np.argsort(entity_start[first:last] - entity_end[first:last], kind="mergesort")
+        order = sorted_by(entity_start[first:last] - entity_end[first:last])
         for k in order + first:
             inside, _, _ = linked_mass(entity_start[k], entity_end[k], source, target, link_score[lo:hi], words)
-            of_first = np.zeros(words, dtype=np.bool_)
             if inside_only:
+                of_first[:words] = False
                 of_first[target[source == entity_start[k]]] = True
             runs = _runs(inside, of_first, allowed, max_gap, inside_only, run_start, run_end)
             reason[k] = NO_LINK
             for place in range(runs if max_runs == 0 else min(runs, max_runs)):
-                r = np.argmax(run_end[:runs] - run_start[:runs])
+                r = 0
+                for other in range(1, runs):
+                    if run_end[other] - run_start[other] > run_end[r] - run_start[r]:
+                        r = other
                 a, b = run_start[r], run_end[r]
                 run_end[r] = a  # so that it is not the longest again
                 if b == a or (b - a) / (entity_end[k] - entity_start[k]) <= min_length_ratio:
