@@ -14,7 +14,7 @@ LAYERS = [
     {"errors"},
     {"columns", "languages", "fingerprints"},
     {"schema", "recipe", "backends"},
-    {"core", "rows"},
+    {"core", "rows", "solution"},
     {"evidence"},
     {"store", "frequencies"},
     {"corpora"},

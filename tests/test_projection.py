@@ -8,12 +8,15 @@ from hypothesis import strategies as st
 
 from xproj import projection, recipe
 from xproj.columns import EntityColumn, LinkColumn
-from xproj.errors import SchemaError
+from xproj.errors import RecipeError, SchemaError
 from xproj.schema import COLUMNS, DROP_REASONS, DROPPED, STATUSES, TARGET_ENTITY, conform, status_array
+from xproj.stages.shards import Project
 
 READS = ("id", "source_tokens", "target_tokens", "source_entities", "links")
 OPTIONAL = ("source_predicted", "status")
 SOLVERS = ("exact", "greedy", "heuristic")
+# ties are theirs to break, or words theirs to share
+ALL_SOLVERS = (*SOLVERS, "ilp", "hull")
 OK = "ok"
 
 
@@ -53,7 +56,7 @@ def check_accounting(given, result):
     columns = (given["source_entities"], given["target_tokens"], result.target_entities, result.dropped)
     for row, (source, target, entities, dropped) in enumerate(zip(*(c.to_pylist() for c in columns), strict=True)):
         assert (entities is None) == (STATUSES[result.status[row]] != OK)
-        mine = [e["source_entity"] for e in entities or []] + [d["source_entity"] for d in dropped]
+        mine = [*{e["source_entity"] for e in entities or []}, *(d["source_entity"] for d in dropped)]
         assert sorted(mine) == list(range(len(source or [])))
         assert all(d["reason"] in DROP_REASONS for d in dropped)
         place = 0
@@ -77,7 +80,7 @@ def random_rows(draw):
     return m, words, entities if labelled else None, [(*link, score) for link, score in sorted(links.items())]
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_accounting_closes(solver, data):
@@ -92,7 +95,13 @@ def test_accounting_closes(solver, data):
         "boundary_punctuation": st.booleans(),
         "min_score": st.sampled_from([0.0, 0.5, 0.9]),
         "max_words": st.integers(1, 6),
+        "overlap": st.sampled_from(["overwrite", "skip"]),
+        "max_runs": st.integers(0, 3),
+        "min_length_ratio": st.sampled_from([0.0, 0.8]),
+        "merge_inside_only": st.booleans(),
     }
+    if solver == "ilp":
+        options["projections"] = st.integers(1, 2)
     chosen = {name: data.draw(option, label=name) for name, option in options.items()}
     columns = {"status": pa.array(status, pa.string()), "source_predicted": pa.array(predicted, pa.bool_())}
     entities, dropped, after = project(rows, columns=columns, solver=solver, **chosen)
@@ -110,7 +119,7 @@ PAIR = ("Peter lives in New York", "Peter anaishi New York", [(0, 1, "PER"), (3,
 LINKS = [(0, 0), (1, 1), (3, 2), (4, 3)]
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 @pytest.mark.parametrize("form", ["posterior", "bounded", "raw"])
 def test_an_easy_sentence(solver, form):
     entities, dropped, status = project([(*PAIR, LINKS)], solver=solver, alignment_form=form)
@@ -118,7 +127,7 @@ def test_an_easy_sentence(solver, form):
     assert dropped == [{}] and status == [OK]
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 def test_entities_stand_in_the_order_of_the_target(solver):
     row = ("a b", "y x", [(0, 1, "A"), (1, 2, "B")], [(0, 1), (1, 0)])
     assert project([row], solver=solver)[0] == [[(0, 1, "B", 1), (1, 2, "A", 0)]]
@@ -155,7 +164,7 @@ def test_rows_that_failed_keep_their_status():
     assert dropped == [{0: "row_failed", 1: "row_failed"}, {}, {}, {}]
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 def test_a_failed_row_may_hold_anything(solver):
     rows = [(*PAIR[:2], [(5, 3, "PER"), (0, 99, "LOC"), (-4, 2, "LOC"), (2, 2, "LOC")], LINKS), (*PAIR, LINKS)]
     status = pa.array(["too_long", OK])
@@ -191,7 +200,7 @@ def test_punctuation_at_the_border(solver):
     assert entity[:2] == (0, 3)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 @pytest.mark.parametrize("punctuation", [True, False])
 def test_a_target_of_punctuation_only(solver, punctuation):
     row = ("Peter left", "— … !", [(0, 1, "PER")], [(0, 1)])
@@ -207,7 +216,7 @@ def test_what_is_punctuation():
     assert projection.punctuation(pa.array([], pa.string())).tolist() == []
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 def test_weak_links_do_not_count_as_hard_ones(solver):
     row = ("a b", "x y", [(0, 1, "A")], [(0, 0, 0.2), (0, 1, 0.9)])
     form = {"alignment_form": "bounded", "solver": solver}
@@ -307,14 +316,14 @@ def test_candidates_outside_the_sentence_are_refused(span):
         project(given, scores={"x": 1.0, "alignment": 1.0})
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 def test_a_thousand_links(solver):
     links = [(i, j, 0.9 if j == i * 5 // 8 else 0.002) for i in range(40) for j in range(25)]
     entities, dropped, _ = project([(40, 25, [(k, k + 2, "X") for k in range(0, 40, 4)], links)], solver=solver)
     assert len(entities[0]) + len(dropped[0]) == 10 and entities[0]
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", ALL_SOLVERS)
 def test_long_sentences(solver):
     rng = np.random.default_rng(1)
     links = sorted({(k, min(299, max(0, int(k + rng.integers(-2, 3))))) for k in range(300)})
@@ -333,6 +342,76 @@ def test_identical_entities_get_one_span_each(solver):
         assert entities == [[(1, 2, "LOC", 0), (3, 4, "LOC", 1)]]
     same = [("Paris", "Paris", [(0, 1, "LOC")] * 3, [(0, 0)])]
     assert project(same, solver=solver)[1] == [{1: "overlap", 2: "overlap"}]
+
+
+def test_several_runs_of_one_entity():
+    rows = [("a b c", "x y z x y", [(0, 2, "A")], [(0, 0), (1, 1), (0, 3), (1, 4)])]
+    many = {"solver": "heuristic", "max_gap": 0, "max_runs": 0}
+    assert project(rows, **many)[:2] == ([[(0, 2, "A", 0), (3, 5, "A", 0)]], [{}])
+    assert project(rows, **many | {"max_runs": 1})[:2] == ([[(0, 2, "A", 0)]], [{}])
+    assert project(rows, **many, filter=("comp_tgt",))[:2] == ([[]], [{0: "filtered"}])
+    assert project(rows, **many, filter="strict")[:2] == ([[]], [{0: "filtered"}])
+
+
+def test_several_spans_by_integer_programme():
+    rows = [("a b c", "x y z", [(0, 2, "A"), (2, 3, "B")], [(0, 0), (1, 2)])]
+    many = {"solver": "ilp", "alignment_form": "raw", "max_words": 1}
+    assert project(rows, **many, projections=2)[:2] == ([[(0, 1, "A", 0), (2, 3, "A", 0)]], [{1: "no_link"}])
+    assert project(rows, **many, constraint="=")[1] == [{1: "no_link"}]
+    assert len(project(rows, **many)[0][0]) == 1
+
+
+def test_a_constraint_that_cannot_be_met_names_the_sentence():
+    rows = [(*PAIR, LINKS), ("a b", "x", [(0, 1, "A"), (1, 2, "B")], [(0, 0), (1, 0)])]
+    assert project(rows, solver="ilp")[1][1] in ({0: "overlap"}, {1: "overlap"})
+    with pytest.raises(RecipeError, match="sentence 's1'"):
+        project(rows, solver="ilp", constraint="=")
+
+
+def test_the_integer_programme_projects_as_exact_does():
+    rng = np.random.default_rng(9)
+    rows = []
+    for _ in range(40):
+        links = sorted({(int(rng.integers(8)), int(rng.integers(8))): rng.random() for _ in range(12)}.items())
+        entities = [(k, k + int(rng.integers(1, 3)), "X") for k in range(0, 7, 2)]
+        rows.append((8, 8, entities, [(*link, score) for link, score in links]))
+    exact, ilp = (projection.project(table(rows), recipe.Project(solver=name)) for name in ("exact", "ilp"))
+    assert ilp.target_entities.equals(exact.target_entities) and ilp.dropped.equals(exact.dropped)
+
+
+def test_the_hull_writes_over_and_accounts_once():
+    rows = [("a b c", "v w x y z", [(0, 2, "A"), (2, 3, "B")], [(0, 0), (1, 4), (2, 2)])]
+    pieces = [(0, 2, "A", 0), (2, 3, "B", 1), (3, 5, "A", 0)]
+    assert project(rows, solver="hull")[:2] == ([pieces], [{}])
+    assert project(rows, solver="hull", overlap="skip")[:2] == ([[(0, 5, "A", 0)]], [{1: "overlap"}])
+    covered = [("a b", "x y", [(0, 1, "A"), (1, 2, "B")], [(0, 0), (1, 0), (1, 1)])]
+    assert project(covered, solver="hull")[:2] == ([[(0, 2, "B", 1)]], [{0: "overlap"}])
+
+
+def test_the_hull_is_filtered_before_it_is_written():
+    rows = [("a b c", "v w x y z", [(0, 2, "A"), (2, 3, "B")], [(0, 0), (1, 1), (2, 1), (2, 4)])]
+    assert project(rows, solver="hull")[:2] == ([[(0, 1, "A", 0), (1, 5, "B", 1)]], [{}])
+    assert project(rows, solver="hull", filter=("comp_tgt",))[:2] == ([[(0, 2, "A", 0)]], [{1: "filtered"}])
+    assert project(rows, solver="hull", filter="strict")[:2] == ([[(0, 2, "A", 0)]], [{1: "filtered"}])
+
+
+def test_the_hull_of_one_word_is_cut_to_one_word():
+    rows = [("a b c", "v w x y z", [(0, 2, "A"), (2, 3, "B")], [(0, 0), (1, 2), (2, 3), (2, 4)])]
+    cut = [(0, 3, "A", 0), (3, 4, "B", 1)]
+    assert project(rows, solver="hull", filter=("restr_tgt",))[:2] == ([cut], [{}])
+    assert project(rows, solver="hull", filter="none")[0] == [[(0, 3, "A", 0), (3, 5, "B", 1)]]
+    assert project(rows, solver="heuristic", filter=("restr_tgt",))[1] == [{1: "filtered"}]
+
+
+@pytest.mark.parametrize("solver", ["ilp", "hull", "heuristic"])
+def test_the_stage_counts_an_entity_with_two_spans_once(solver):
+    rows = [("a b c", "v w x y z", [(0, 2, "A"), (2, 3, "B")], [(0, 0), (1, 4), (2, 2)]), (*PAIR, LINKS)]
+    options = {"ilp": {"projections": 2}, "hull": {}, "heuristic": {"max_runs": 0, "min_length_ratio": 0.0}}[solver]
+    settings = recipe.Project(solver=solver, **options)
+    ingest = recipe.Ingest(path="x")
+    stage = Project(recipe.Recipe(ingest=ingest, project=settings))
+    counts = stage.map(conform(table(rows), *stage.reads())).counts
+    assert counts["entities"] == counts["entities.projected"] == 4
 
 
 def test_exact_projects_more_than_greedy():

@@ -53,6 +53,8 @@ def test_a_model_that_is_no_folder_stays_a_name(tmp_path):
         (MINIMAL + "[align]\nthreshold = 2", (), "align.threshold"),
         (MINIMAL + "[project]\nsolver = 'magic'", (), "exact"),
         (MINIMAL + "[tag]\ntagger = 'spacy'", (), "tag.model"),
+        (MINIMAL, ("project.constraint==",), "needs solver = 'ilp'"),
+        (MINIMAL, ("project.solver=ilp", "project.projections=0"), "projects nothing"),
         ("language = ", (), "not valid TOML"),
         (MINIMAL, ("nonsense",), "table.key=value"),
         (MINIMAL, ("projekt.solver=greedy",), "did you mean 'project'"),

@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xproj import evidence
-from xproj.columns import EntityColumn, LinkColumn, build_list, combine, flatten
+from xproj.columns import EntityColumn, LinkColumn, combine, flatten
 from xproj.core import candidates as spans
-from xproj.core import filters, heuristic, matching, scores
+from xproj.core import filters, heuristic, hull, ilp, matching, scores
 from xproj.errors import SchemaError
 from xproj.frequencies import commonness
 from xproj.recipe import COMPUTED
-from xproj.schema import DROP_REASONS, DROPPED, STATUSES, TARGET_ENTITY, status_codes
+from xproj.schema import STATUSES, status_codes
+from xproj.solution import KEPT, LOW_SCORE, NO_LINK, OVERLAP, REJECTED, ROW_FAILED, Solution
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from xproj.recipe import Project
 
 OK, UNLABELLED, FILTERED = (STATUSES.index(name) for name in ("ok", "unlabelled", "filtered"))
-KEPT = -1
-NO_LINK, LOW_SCORE, OVERLAP, REJECTED, ROW_FAILED = range(len(DROP_REASONS))
 MIN_EDGE = 0.2
 # room for candidates at first; when an average entity has more, they are counted and listed again
 CANDIDATES_EACH = 16
@@ -66,15 +65,6 @@ class Problem(NamedTuple):
         return self.links.at_least(self.min_link)
 
 
-class Solution(NamedTuple):
-    """One target span for each entity, (entities,): start, end, score, and KEPT or an index into DROP_REASONS."""
-
-    start: np.ndarray
-    end: np.ndarray
-    score: np.ndarray
-    reason: np.ndarray
-
-
 def project(table: pa.Table, settings: Project, frequencies: Frequencies | None = None) -> Projected:
     """Project the source entities of every row with status ok.
 
@@ -88,21 +78,25 @@ def project(table: pa.Table, settings: Project, frequencies: Frequencies | None 
     status = status_codes(table)
     unlabelled = np.asarray(pc.is_null(combine(table["source_entities"])).to_numpy(zero_copy_only=False))
     status = np.where((status == OK) & unlabelled, UNLABELLED, status).astype(np.int32)
-    problem = _problem(table, settings, status == OK)
-    if settings.solver == "heuristic":
-        solution = _heuristic(problem, settings)
+    problem = read_problem(table, settings, status == OK)
+    if settings.solver == "hull":
+        # what the filter rejects must not be written over others
+        solution = _write(problem, settings, _filter(problem, settings, _hulls(problem, settings)))
+    elif settings.solver == "heuristic":
+        solution = _filter(problem, settings, _heuristic(problem, settings))
     else:
-        solution = _match(problem, settings, table, frequencies)
-    solution = _filter(problem, settings, solution)
+        solution = _filter(problem, settings, _match(problem, settings, table, frequencies))
     solution.reason[~problem.live[problem.rows]] = ROW_FAILED
     if settings.drop == "sentence":
         lost = np.bincount(problem.rows[solution.reason >= 0], minlength=len(status)) > 0
         status = np.where(lost & (status == OK), FILTERED, status).astype(np.int32)
         solution.reason[(solution.reason == KEPT) & lost[problem.rows]] = REJECTED
-    return Projected(_target_entities(problem, solution, status == OK), _dropped(problem, solution), status)
+    entities = solution.target_entities(problem.entities, problem.rows, status == OK)
+    return Projected(entities, solution.dropped(problem.entities, problem.rows), status)
 
 
-def _problem(table: pa.Table, settings: Project, live: np.ndarray) -> Problem:
+def read_problem(table: pa.Table, settings: Project, live: np.ndarray) -> Problem:
+    """The matching problem of a table; `live` (rows,) marks the rows that are projected at all."""
     entities = EntityColumn.read(table["source_entities"])
     links = LinkColumn.read(table["links"])
     _, source_words = _lengths(table["source_tokens"])
@@ -164,25 +158,33 @@ def punctuation(words: pa.Array) -> np.ndarray:
 def _match(problem: Problem, settings: Project, table: pa.Table, frequencies: Frequencies | None) -> Solution:
     """Candidates, their scores, and the solver."""
     found, total = score_candidates(problem, settings, table, frequencies)
-    chosen = np.full(len(problem.rows), -1, dtype=np.int64)
-    # scores are float32: the floor is compared as one, here and in the kernels
-    floor = float(np.float32(settings.min_score))
-    offsets = problem.entities.offsets
-    if settings.solver == "greedy":
-        matching.greedy(offsets, *found, total, floor, chosen)
-    elif matching.exact(offsets, *found, total, floor, matching.MAX_ENTITIES, chosen):
-        matching.exact_large(offsets, *found, total, floor, chosen)
-    usable = (total > 0.0) & (total >= floor)
+    owner, chosen = _solve(problem, settings, table, found, total)
+    usable = (total > 0.0) & (total >= np.float32(settings.min_score))
     counts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(usable)])
     any_usable = counts[found.offsets[1:]] > counts[found.offsets[:-1]]
     any_found = found.offsets[1:] > found.offsets[:-1]
     reason = np.where(any_usable, OVERLAP, np.where(any_found, LOW_SCORE, NO_LINK))
-    reason[chosen >= 0] = KEPT
-    at = np.maximum(chosen, 0)
-    if not len(total):
-        empty = np.zeros(len(chosen), dtype=np.int32)
-        return Solution(empty, empty, empty.astype(np.float32), reason)
-    return Solution(found.start[at], found.end[at], total[at], reason)
+    reason[owner] = KEPT
+    return Solution(owner, found.start[chosen], found.end[chosen], total[chosen], reason)
+
+
+def _solve(
+    problem: Problem, settings: Project, table: pa.Table, found: spans.Candidates, total: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The entities that have a span, and the candidate that it is; one entity may be named several times (ilp)."""
+    # scores are float32: the floor is compared as one, here and in the kernels
+    floor = float(np.float32(settings.min_score))
+    offsets = problem.entities.offsets
+    if settings.solver == "ilp":
+        wanted = settings.constraint, settings.projections, settings.ilp_solver
+        return ilp.solve(offsets, *found, total, floor, *wanted, ids=table["id"].to_pylist())
+    chosen = np.full(len(problem.rows), -1, dtype=np.int64)
+    if settings.solver == "greedy":
+        matching.greedy(offsets, *found, total, floor, chosen)
+    elif matching.exact(offsets, *found, total, floor, matching.MAX_ENTITIES, chosen):
+        matching.exact_large(offsets, *found, total, floor, chosen)
+    owner = np.flatnonzero(chosen >= 0)
+    return owner, chosen[owner]
 
 
 def score_candidates(
@@ -274,63 +276,68 @@ def _aligned(problem: Problem, settings: Project) -> spans.Candidates:
 
 
 def _heuristic(problem: Problem, settings: Project) -> Solution:
+    """The merged runs of linked words."""
     links, entities = problem.strong(), problem.entities
     n = len(problem.rows)
-    start, end = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
-    score, reason = np.zeros(n, dtype=np.float32), np.full(n, NO_LINK, dtype=np.int64)
-    heuristic.longest_runs(
+    room = n if settings.max_runs == 1 else int(problem.target_words.sum())
+    owner, start, end = (np.zeros(room, dtype=kind) for kind in (np.int64, np.int32, np.int32))
+    score, reason = np.zeros(room, dtype=np.float32), np.full(n, NO_LINK, dtype=np.int64)
+    count = heuristic.merged_runs(
         entities.offsets, entities.start, entities.end, links.offsets, links.source, links.target, links.score,
         problem.target_words, problem.edge_allowed, problem.target_offsets, settings.max_gap,
-        settings.min_length_ratio, start, end, score, reason,
+        settings.merge_inside_only, settings.min_length_ratio, settings.max_runs, owner, start, end, score, reason,
     )  # fmt: skip
-    return Solution(start, end, score, reason)
+    return Solution(owner[:count], start[:count], end[:count], score[:count], reason)
+
+
+def _hulls(problem: Problem, settings: Project) -> Solution:
+    """From the first to the last linked word of each entity; hulls may overlap."""
+    cut = settings.filter not in ("auto", "none", "strict") and "restr_tgt" in settings.filter
+    links, entities = problem.strong(), problem.entities
+    start, end = (np.zeros(len(problem.rows), dtype=np.int32) for _ in range(2))
+    score = np.zeros(len(problem.rows), dtype=np.float32)
+    hull.hulls(
+        problem.rows, entities.start, entities.end, links.offsets, links.source, links.target, links.score,
+        problem.target_words, problem.edge_allowed, problem.target_offsets, cut, start, end, score,
+    )  # fmt: skip
+    owner = np.arange(len(problem.rows))
+    reason = np.full(len(owner), KEPT, dtype=np.int64)
+    return Solution(owner, start, end, score, reason).without(end == 0, NO_LINK)
+
+
+def _write(problem: Problem, settings: Project, hulls: Solution) -> Solution:
+    """The spans that are left when hulls are written as labels, one entity after the other."""
+    entities, n = problem.entities, len(problem.rows)
+    start, end, score = (np.zeros(n, dtype=values.dtype) for values in hulls[1:4])
+    for mine, given in zip((start, end, score), hulls[1:4], strict=True):
+        mine[hulls.owner] = given
+    owner, piece_start, piece_end = (np.zeros(2 * n, dtype=kind) for kind in (np.int64, np.int32, np.int32))
+    count = hull.write(
+        entities.offsets, entities.start, entities.label, start, end, hulls.reason == KEPT, problem.target_words,
+        settings.overlap == "skip", owner, piece_start, piece_end,
+    )  # fmt: skip
+    owner = owner[:count]
+    reason = np.where(hulls.reason == KEPT, OVERLAP, hulls.reason)
+    reason[owner] = KEPT
+    return Solution(owner, piece_start[:count], piece_end[:count], score[owner], reason)
 
 
 def _filter(problem: Problem, settings: Project, solution: Solution) -> Solution:
     """Reject incomplete spans: of rows with predicted labels (auto), of all rows, or of none."""
     names = settings.filter
     rules: tuple[str, ...] = ("strict",) if names in ("auto", "strict") else () if names == "none" else tuple(names)
+    if settings.solver == "hull":
+        # it cuts spans to that rule, as its authors do
+        rules = tuple(rule for rule in rules if rule != "restr_tgt")
     if not rules:
         return solution
-    asked = (solution.reason == KEPT) & (problem.predicted[problem.rows] if names == "auto" else True)
+    rows, entities = problem.rows[solution.owner], problem.entities
+    asked = problem.predicted[rows] if names == "auto" else np.ones(len(rows), dtype=np.bool_)
     if not asked.any():
         return solution
     links = problem.strong()
     rejected = filters.incomplete(
-        problem.rows, problem.entities.start, problem.entities.end, solution.start, solution.end, asked, links.offsets,
-        links.source, links.target, *(rule in rules for rule in filters.RULES),
+        rows, entities.start[solution.owner], entities.end[solution.owner], solution.start, solution.end, asked,
+        links.offsets, links.source, links.target, *(rule in rules for rule in filters.RULES),
     )  # fmt: skip
-    solution.reason[rejected] = REJECTED
-    return solution
-
-
-def _target_entities(problem: Problem, solution: Solution, ok: np.ndarray) -> pa.Array:
-    kept = np.flatnonzero(solution.reason == KEPT)
-    kept = kept[np.lexsort((solution.start[kept], problem.rows[kept]))]
-    entities = problem.entities
-    number = kept - entities.offsets[problem.rows[kept]]
-    names = pa.array(entities.names, type=pa.string())
-    labels = pa.DictionaryArray.from_arrays(pa.array(entities.label[kept]), names).cast(pa.string())
-    fields = [
-        pa.array(solution.start[kept].astype(np.int32)),
-        pa.array(solution.end[kept].astype(np.int32)),
-        labels,
-        pa.array(solution.score[kept].astype(np.float32)),
-        pa.array(number.astype(np.int16)),
-    ]
-    values = pa.StructArray.from_arrays(fields, fields=list(TARGET_ENTITY))
-    return build_list(_offsets(problem.rows[kept], len(ok)), values, ok)
-
-
-def _dropped(problem: Problem, solution: Solution) -> pa.Array:
-    lost = np.flatnonzero(solution.reason != KEPT)
-    number = lost - problem.entities.offsets[problem.rows[lost]]
-    reasons = pa.DictionaryArray.from_arrays(
-        pa.array(solution.reason[lost].astype(np.int32)), pa.array(DROP_REASONS)
-    ).cast(pa.string())
-    values = pa.StructArray.from_arrays([pa.array(number.astype(np.int16)), reasons], fields=list(DROPPED))
-    return build_list(_offsets(problem.rows[lost], len(problem.live)), values)
-
-
-def _offsets(rows: np.ndarray, n: int) -> np.ndarray:
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(np.bincount(rows, minlength=n))])
+    return solution.without(rejected, REJECTED)

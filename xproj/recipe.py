@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from xproj.errors import RecipeError, unknown
 from xproj.languages import lookup
@@ -95,17 +95,40 @@ class Project(Table):
     candidates: Literal["ngrams", "aligned", "tagged"] = Field("ngrams", description="where target spans come from")
     scores: dict[str, float] = Field(default_factory=lambda: {"alignment": 1.0}, description="weight of each score")
     alignment_form: Literal["posterior", "bounded", "raw"] = Field("posterior", description="alignment score")
-    solver: Literal["exact", "greedy", "heuristic"] = Field("exact", description="how spans are chosen")
+    solver: Literal["exact", "ilp", "greedy", "heuristic", "hull"] = Field("exact", description="how spans are chosen")
     min_score: float = Field(0.0, description="smallest total score of a span")
     max_words: int = Field(25, ge=1, description="longest target span")
     min_link: float = Field(0.3, ge=0, le=1, description="weaker links do not count as links (hard-link methods)")
     max_gap: int = Field(1, ge=0, description="words that a heuristic run may skip")
-    min_length_ratio: float = Field(0.8, ge=0, description="heuristic: run length / entity length must exceed this")
+    min_length_ratio: float = Field(
+        0.8, ge=0, description="heuristic: run length / entity length must exceed this; 0 = off"
+    )
+    max_runs: int = Field(1, ge=0, description="heuristic: runs that an entity may have, longest first; 0 = all")
+    merge_inside_only: bool = Field(
+        False, description="heuristic: a run that begins at the entity's first word joins none before it"
+    )
+    constraint: Literal["<=", "=", ">="] = Field("<=", description="ilp: how many spans each entity has …")
+    projections: int = Field(1, ge=0, description="ilp: … than, or exactly, this number")
+    ilp_solver: Literal["auto", "highs", "cbc"] = Field("auto", description="ilp: auto = HiGHS if installed, else CBC")
+    overlap: Literal["overwrite", "skip"] = Field(
+        "overwrite", description="hull: what a later entity does to words of an earlier one"
+    )
     boundary_punctuation: bool = Field(True, description="may a span start or end with punctuation")
     filter: Literal["auto", "none", "strict"] | tuple[str, ...] = Field(
         "auto", description="completeness filter: auto = none for gold, strict for predicted labels"
     )
     drop: Literal["entity", "sentence"] = Field("entity", description="what a lost entity takes with it")
+
+    @model_validator(mode="after")
+    def _constraint_has_an_effect(self) -> Project:
+        if (self.constraint, self.projections) != ("<=", 1) and self.solver != "ilp":
+            raise ValueError(
+                f"solver = {self.solver!r} gives at most one span to each entity by its own rules; constraint = "
+                f"'{self.constraint}' with projections = {self.projections} needs solver = 'ilp'"
+            )
+        if self.projections == 0 and self.constraint != ">=":
+            raise ValueError(f"constraint = '{self.constraint}' with projections = 0 projects nothing; use 1 or more")
+        return self
 
 
 class Silver(Table):
@@ -287,6 +310,8 @@ def _explain(error: ValidationError, root: type[BaseModel], prefix: tuple[str, .
             parts.append(unknown("key", key.rsplit(".", 1)[-1], table.model_fields, f"[{'.'.join(location[:-1])}]"))
         elif item["type"] == "missing":
             parts.append(f"{key} is missing; {item['msg'].lower()}")
+        elif item["type"] == "value_error":
+            parts.append(f"[{key}] {item['ctx']['error']}")
         else:
             parts.append(f"{key} = {item['input']!r}: {item['msg']}")
     return "; ".join(parts)

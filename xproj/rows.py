@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xproj.columns import Bool, TokenColumn, combine
+from xproj.columns import Bool, TokenColumn, combine, flatten
 from xproj.schema import STATUSES, status_codes
 
 if TYPE_CHECKING:
@@ -41,6 +41,16 @@ def pair(table: pa.Table) -> tuple[TokenColumn, TokenColumn]:
 def total(column: pa.ChunkedArray | pa.Array) -> int:
     """How many elements the lists of a column have together."""
     return int(pc.sum(pc.list_value_length(column)).as_py() or 0)
+
+
+def with_span(source_entities: pa.ChunkedArray | pa.Array, target_entities: pa.Array) -> int:
+    """How many source entities have a target span; some solvers give one entity several."""
+    first, _, _ = flatten(source_entities)
+    offsets, spans, _ = flatten(target_entities)
+    number = pc.struct_field(spans, "source_entity").to_numpy(zero_copy_only=False)
+    has_one = np.zeros(first[-1], dtype=np.bool_)
+    has_one[np.repeat(first[:-1], np.diff(offsets)) + number] = True
+    return int(has_one.sum())
 
 
 def count_rows(table: pa.Table, codes: np.ndarray | None = None) -> Counts:

@@ -12,21 +12,27 @@ WORDS = 9
 REASONS = {heuristic.NO_LINK: "no link", heuristic.LOW_SCORE: "low", heuristic.OVERLAP: "overlap"}
 
 
-def runs(entities, links, *, gap=1, ratio=0.8, allowed=(True,) * WORDS, words=WORDS):
+def runs(entities, links, *, gap=1, ratio=0.8, allowed=(True,) * WORDS, words=WORDS, **options):
     """For each entity of one row its span, or why it has none; and the scores."""
+    spans, reason, score = all_runs(entities, links, gap=gap, ratio=ratio, allowed=allowed, words=words, **options)
+    assert all(len(mine) == (r == heuristic.KEPT) for mine, r in zip(spans, reason, strict=True))
+    return [mine[0] if mine else REASONS[r] for mine, r in zip(spans, reason, strict=True)], score
+
+
+def all_runs(entities, links, *, gap=1, ratio=0.8, allowed=(True,) * WORDS, words=WORDS, k=1, inside_only=False):
+    """For each entity of one row its spans as they were taken, its reason, and the scores of the spans by entity."""
     column, links = EntityColumn.of([[(a, b, "X") for a, b in entities]]), LinkColumn.of([links])
     n = len(entities)
-    start, end, score = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.float32)
-    reason = np.full(n, 99, dtype=np.int64)
-    heuristic.longest_runs(
+    owner, start, end = (np.zeros(n if k == 1 else words, np.int64) for _ in range(3))
+    score, reason = np.zeros(len(owner), np.float32), np.full(n, 99, dtype=np.int64)
+    count = heuristic.merged_runs(
         column.offsets, column.start, column.end, links.offsets, links.source, links.target, links.score,
-        np.array([words]), np.array(allowed, dtype=np.bool_), np.array([0, words]), gap, ratio, start, end, score,
-        reason,
+        np.array([words]), np.array(allowed, dtype=np.bool_), np.array([0, words]), gap, inside_only, ratio, k, owner,
+        start, end, score, reason,
     )  # fmt: skip
-    spans = [
-        (int(a), int(b)) if r == heuristic.KEPT else REASONS[int(r)] for a, b, r in zip(start, end, reason, strict=True)
-    ]
-    return spans, score
+    taken = list(zip(owner[:count].tolist(), start[:count].tolist(), end[:count].tolist(), strict=True))
+    spans = [[(a, b) for owner, a, b in taken if owner == k] for k in range(n)]
+    return spans, reason.tolist(), score[np.argsort(owner[:count], kind="stable")]
 
 
 def linked_to(targets, first=0):
@@ -34,17 +40,35 @@ def linked_to(targets, first=0):
     return [(first, target) for target in sorted(targets)]
 
 
-def longest(targets, allowed, gap):
-    """Merged runs of linked words without forbidden edges; the first longest one."""
+def plain_runs(links, entity, allowed, gap, inside_only=False):
+    """Merged runs of linked words without forbidden edges."""
+    first, last = entity
+    of_first = {j for i, j in links if i == first}
     groups = []
-    for target in sorted(targets):
-        if groups and target - groups[-1][-1] <= gap + 1:
+    for target in sorted({j for i, j in links if first <= i < last}):
+        near = groups and target - groups[-1][-1] <= gap + 1
+        if near and (target - groups[-1][-1] == 1 or not (inside_only and target in of_first)):
             groups[-1].append(target)
         else:
             groups.append([target])
     trimmed = [[t for t in group if allowed[t]] for group in groups]
-    found = [(group[0], group[-1] + 1) for group in trimmed if group]
-    return max(found, key=lambda span: span[1] - span[0], default=None)
+    return [(group[0], group[-1] + 1) for group in trimmed if group]
+
+
+def plain(entities, links, allowed, gap, ratio, k, inside_only):
+    """Longest entities first, of each its longest runs first, no word twice."""
+    spans, reason, taken = [[] for _ in entities], [heuristic.NO_LINK] * len(entities), set()
+    for e in sorted(range(len(entities)), key=lambda e: entities[e][0] - entities[e][1]):
+        size = entities[e][1] - entities[e][0]
+        found = sorted(plain_runs(links, entities[e], allowed, gap, inside_only), key=lambda s: (s[0] - s[1], s[0]))
+        long = [span for span in found if (span[1] - span[0]) / size > ratio][: k or None]
+        for span in long:
+            if not taken & set(range(*span)):
+                spans[e].append(span)
+                taken |= set(range(*span))
+        if found:
+            reason[e] = heuristic.KEPT if spans[e] else heuristic.OVERLAP if long else heuristic.LOW_SCORE
+    return spans, reason
 
 
 @pytest.mark.parametrize(
@@ -96,29 +120,39 @@ def test_trimming_leaves_no_unlinked_edge():
     assert runs([(0, 1)], linked_to({4, 6}), allowed=allowed)[0] == [(6, 7)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(1, 3)), max_size=4),
     st.sets(st.tuples(st.integers(0, 6), st.integers(0, WORDS - 1)), max_size=12),
     st.lists(st.booleans(), min_size=WORDS, max_size=WORDS),
     st.integers(0, 2),
     st.sampled_from([0.0, 0.5, 0.8]),
+    st.integers(0, 3),
+    st.booleans(),
 )
-def test_equals_plain_python(places, links, allowed, gap, ratio):
+def test_equals_plain_python(places, links, allowed, gap, ratio, k, inside_only):
     entities = [(start, start + size) for start, size in places]
-    expected, taken = ["no link"] * len(entities), set()
-    for k in sorted(range(len(entities)), key=lambda k: entities[k][0] - entities[k][1]):
-        first, last = entities[k]
-        span = longest({j for i, j in links if first <= i < last}, allowed, gap)
-        if span is not None:
-            words = set(range(*span))
-            if len(words) / (last - first) <= ratio:
-                expected[k] = "low"
-            elif words & taken:
-                expected[k] = "overlap"
-            else:
-                expected[k], taken = span, taken | words
-    assert runs(entities, sorted(links), gap=gap, ratio=ratio, allowed=allowed)[0] == expected
+    options = {"gap": gap, "ratio": ratio, "k": k, "inside_only": inside_only, "allowed": allowed}
+    assert all_runs(entities, sorted(links), **options)[:2] == plain(entities, links, **options)
+
+
+@pytest.mark.parametrize(("k", "expected"), [(1, [(5, 8)]), (2, [(5, 8), (0, 2)]), (0, [(5, 8), (0, 2), (3, 4)])])
+def test_the_longest_runs_first(k, expected):
+    spans, _, score = all_runs([(0, 2)], linked_to({0, 1, 3, 5, 6, 7}), gap=0, ratio=0.0, k=k)
+    assert spans == [expected] and score == pytest.approx([1.0] * len(expected))
+
+
+def test_all_runs_above_the_ratio():
+    spans, reason, _ = all_runs([(0, 2)], linked_to({0, 1, 4, 6, 7}), gap=0, ratio=0.8, k=0)
+    assert spans == [[(0, 2), (6, 8)]] and reason == [heuristic.KEPT]
+
+
+def test_a_run_of_the_first_word_joins_none_before():
+    links = [(0, 4), (1, 2), (1, 5)]
+    assert runs([(0, 2)], links)[0] == [(2, 6)]
+    assert runs([(0, 2)], links, inside_only=True)[0] == [(4, 6)]
+    assert all_runs([(0, 2)], links, inside_only=True, k=0, ratio=0.0)[0] == [[(4, 6), (2, 3)]]
+    assert runs([(0, 2)], [(0, 2), (1, 4)], inside_only=True)[0] == [(2, 5)]
 
 
 def test_empty_sides():

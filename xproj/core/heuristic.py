@@ -2,7 +2,8 @@
 
 For each entity the linked target words form runs; runs at most `max_gap` words apart are merged; the longest run is the
 entity's span when its length exceeds `min_length_ratio` times that of the entity (arXiv 2501.18750, align_src). Longer
-entities go first, and a span that overlaps an earlier one is not taken.
+entities go first, and a span that overlaps an earlier one is not taken. Of an entity's runs the longest `max_runs` are
+taken, longest first, or all of them.
 """
 
 from __future__ import annotations
@@ -11,31 +12,44 @@ import numpy as np
 from numba import njit
 
 from xproj.core.candidates import linked_mass
+from xproj.core.matching import sorted_by
 
 KEPT, NO_LINK, LOW_SCORE, OVERLAP = -1, 0, 1, 2
 
 
 @njit(cache=True)
-def _longest_run(inside: np.ndarray, allowed: np.ndarray, max_gap: int) -> tuple[int, int]:
-    """The longest merged run of linked words, its first and last one linked and allowed; (0, 0) without any."""
-    best_a, best_b, a, b = 0, 0, -1, -1
+def _runs(
+    inside: np.ndarray,
+    of_first: np.ndarray,
+    allowed: np.ndarray,
+    max_gap: int,
+    inside_only: bool,
+    start: np.ndarray,
+    end: np.ndarray,
+) -> int:
+    """Fill `start` and `end` with the merged runs of linked words, edges linked and allowed; how many there are.
+
+    With `inside_only` a run that begins with a word `of_first`, linked to the entity's first word, joins none before.
+    """
+    count, a, b = 0, -1, -1
     for t in range(len(inside) + 1):
         linked = t < len(inside) and inside[t] > 0.0
-        if linked and a >= 0 and t - b <= max_gap:
+        if linked and a >= 0 and (t == b or (t - b <= max_gap and not (inside_only and of_first[t]))):
             b = t + 1
         elif linked or t == len(inside):
             while a >= 0 and a < b and not (allowed[a] and inside[a] > 0.0):
                 a += 1
             while a >= 0 and a < b and not (allowed[b - 1] and inside[b - 1] > 0.0):
                 b -= 1
-            if a >= 0 and b - a > best_b - best_a:
-                best_a, best_b = a, b
+            if a >= 0 and a < b:
+                start[count], end[count] = a, b
+                count += 1
             a, b = t, t + 1
-    return best_a, best_b
+    return count
 
 
 @njit(cache=True)
-def longest_runs(
+def merged_runs(
     entity_offsets: np.ndarray,
     entity_start: np.ndarray,
     entity_end: np.ndarray,
@@ -47,36 +61,56 @@ def longest_runs(
     edge_allowed: np.ndarray,
     edge_offsets: np.ndarray,
     max_gap: int,
+    inside_only: bool,
     min_length_ratio: float,
+    max_runs: int,
+    owner: np.ndarray,
     start: np.ndarray,
     end: np.ndarray,
     score: np.ndarray,
     reason: np.ndarray,
-) -> None:
-    """Fill `start`, `end`, `score` (mean link mass of the span's words, at most 1 each) and `reason`, (entities,)."""
+) -> int:
+    """Fill `owner` (the entity), `start`, `end` and `score` of the spans, and `reason` (entities,); how many spans.
+
+    The score is the mean link mass of the span's words, at most 1 each. `max_runs` = 0 takes all runs that are long
+    enough; there must be room for one span of each entity, and unless `max_runs` is 1 for one in each target word.
+    """
+    count, longest = 0, 0
+    for words in target_words:
+        longest = max(longest, words)
+    run_start, run_end = np.zeros(longest, dtype=np.int64), np.zeros(longest, dtype=np.int64)
+    of_first = np.zeros(longest, dtype=np.bool_)
     for row in range(len(entity_offsets) - 1):
         first, last = entity_offsets[row], entity_offsets[row + 1]
+        if first == last:
+            continue
         lo, hi = link_offsets[row], link_offsets[row + 1]
-        taken = np.zeros(target_words[row], dtype=np.bool_)
-        order = np.argsort(entity_start[first:last] - entity_end[first:last], kind="mergesort")
+        source, target, words = link_source[lo:hi], link_target[lo:hi], target_words[row]
+        allowed = edge_allowed[edge_offsets[row] : edge_offsets[row + 1]]
+        taken = np.zeros(words, dtype=np.bool_)
+        order = sorted_by(entity_start[first:last] - entity_end[first:last])
         for k in order + first:
-            n_s = entity_end[k] - entity_start[k]
-            inside, _, _ = linked_mass(
-                entity_start[k],
-                entity_end[k],
-                link_source[lo:hi],
-                link_target[lo:hi],
-                link_score[lo:hi],
-                target_words[row],
-            )
-            a, b = _longest_run(inside, edge_allowed[edge_offsets[row] : edge_offsets[row + 1]], max_gap)
-            if b == 0:
-                reason[k] = NO_LINK
-            elif (b - a) / n_s <= min_length_ratio:
-                reason[k] = LOW_SCORE
-            elif taken[a:b].any():
-                reason[k] = OVERLAP
-            else:
+            inside, _, _ = linked_mass(entity_start[k], entity_end[k], source, target, link_score[lo:hi], words)
+            if inside_only:
+                of_first[:words] = False
+                of_first[target[source == entity_start[k]]] = True
+            runs = _runs(inside, of_first, allowed, max_gap, inside_only, run_start, run_end)
+            reason[k] = NO_LINK
+            for place in range(runs if max_runs == 0 else min(runs, max_runs)):
+                r = 0
+                for other in range(1, runs):
+                    if run_end[other] - run_start[other] > run_end[r] - run_start[r]:
+                        r = other
+                a, b = run_start[r], run_end[r]
+                run_end[r] = a  # so that it is not the longest again
+                if b == a or (b - a) / (entity_end[k] - entity_start[k]) <= min_length_ratio:
+                    reason[k] = LOW_SCORE if place == 0 else reason[k]
+                    break
+                if taken[a:b].any():
+                    reason[k] = OVERLAP if reason[k] != KEPT else KEPT
+                    continue
                 taken[a:b] = True
-                start[k], end[k], reason[k] = a, b, KEPT
-                score[k] = np.minimum(inside[a:b], 1.0).sum() / (b - a)
+                owner[count], start[count], end[count], reason[k] = k, a, b, KEPT
+                score[count] = np.minimum(inside[a:b], 1.0).sum() / (b - a)
+                count += 1
+    return count

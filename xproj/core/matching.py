@@ -119,7 +119,7 @@ def _extent(
 
 
 @njit(cache=True)
-def _sorted_by(keys: np.ndarray) -> np.ndarray:
+def sorted_by(keys: np.ndarray) -> np.ndarray:
     """Indices that sort a handful of keys, stable; numpy's sorts take seconds to compile."""
     order = np.arange(len(keys))
     for k in range(1, len(keys)):
@@ -159,7 +159,7 @@ def exact(
         for e in range(k):
             low[e], high[e] = _extent(base + e, offsets, start, end, score, floor)
             chosen[base + e] = -1
-        order = _sorted_by(low)
+        order = sorted_by(low)
         at = 0
         while at < k:
             if high[order[at]] == 0:
@@ -169,7 +169,7 @@ def exact(
             while stop < k and low[order[stop]] < reach:
                 reach = max(reach, high[order[stop]])
                 stop += 1
-            members = order[at:stop][_sorted_by(order[at:stop])] + base
+            members = order[at:stop][sorted_by(order[at:stop])] + base
             if len(members) == 1:
                 chosen[members[0]] = _solve_one(offsets, start, end, score, members[0], floor)
             elif len(members) <= max_entities and (reach - low[order[at]] + 1) << len(members) <= MAX_STATES:

@@ -67,6 +67,14 @@ def _penalties(
 
 
 @njit(cache=True)
+def _at_edges(penalty: np.ndarray, a: int, b: int) -> float:
+    """What the first and the last word of [a, b) cost; a single word pays once, an empty span nothing."""
+    if b <= a:
+        return 0.0
+    return penalty[a] + (penalty[b - 1] if b - 1 > a else 0.0)
+
+
+@njit(cache=True)
 def alignment(
     rows: np.ndarray,
     entity_start: np.ndarray,
@@ -134,9 +142,7 @@ def alignment(
                     hit += min(1.0, hits[i])
                 out[c] = 2.0 * (linked[b] - linked[a]) / (b - a + linked[words]) * hit / n_s
             else:
-                total = value[b] - value[a]
-                if b > a:
-                    total -= penalty[a] + (penalty[b - 1] if b - 1 > a else 0.0)
+                total = value[b] - value[a] - _at_edges(penalty, a, b)
                 for i in range(n_s):
                     total += _value(covered[i], max(0.0, of_source[i] - covered[i]))[0]
                 out[c] = total / length + LENGTH_BONUS * (joined[b] - joined[a])

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from xproj import schema
 from xproj.columns import EntityColumn, TokenColumn, build_list, combine
 from xproj.recipe import COMPUTED
-from xproj.rows import OK, count_rows, ok_rows, only, pair, total
+from xproj.rows import OK, count_rows, ok_rows, only, pair, total, with_span
 from xproj.schema import STATUSES
 from xproj.stages.base import TEXTS, TOKENS, Inputs, Mapped, Stage, language_of
 
@@ -294,7 +294,7 @@ class Project(Stage):
         counts = count_rows(table, projected.status)
         counts["entities"] = total(table["source_entities"])
         reasons = Counter(pc.struct_field(pc.list_flatten(projected.dropped), "reason").to_pylist())
-        counts["entities.projected"] = total(projected.target_entities)
+        counts["entities.projected"] = with_span(table["source_entities"], projected.target_entities)
         counts |= {f"entities.dropped.{reason}": n for reason, n in sorted(reasons.items())}
         if counts["entities"] != counts["entities.projected"] + reasons.total():
             raise AssertionError(f"the accounting of project does not close: {counts}")

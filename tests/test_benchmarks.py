@@ -1,0 +1,49 @@
+"""The benchmark's problems are what it says they are, and its plot is well-formed."""
+
+import io
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def modules(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import plot
+    import problems
+    import speed
+
+    return problems, plot, speed
+
+
+@pytest.mark.parametrize("anywhere", [False, True])
+def test_problems(modules, anywhere):
+    given = modules[0].problems(np.random.default_rng(0), 5, words=12, entities=3, longest=4, anywhere=anywhere)
+    assert len(given.entities) == 6 and given.entities[-1] == 15 == len(given.offsets) - 1
+    assert given.offsets[-1] == len(given.start) == len(given.end) == len(given.score)
+    assert ((given.start >= 0) & (given.start < given.end) & (given.end <= 12)).all()
+    assert (given.end - given.start <= 4).all() and (given.score > 0).any() and (given.score < 0).any()
+    each = np.diff(given.offsets)
+    assert (each == (4 * 9 + 3 + 2 + 1 if anywhere else 10)).all()
+
+
+def test_the_cost_is_drawn(modules, tmp_path, monkeypatch):
+    _, _, speed = modules
+    monkeypatch.setattr(speed, "microseconds", lambda words, entities, longest, anywhere, enough: words * entities)
+    printed = io.StringIO()
+    speed.cost(Console(file=printed, width=120), tmp_path / "plot.svg")
+    drawn = ElementTree.parse(tmp_path / "plot.svg").getroot()
+    lines = drawn.findall(".//{http://www.w3.org/2000/svg}polyline")
+    assert len(lines) == 6 and {len(line.get("points").split()) for line in lines} == {7, 8}
+    assert "µs per sentence" in printed.getvalue()
+
+
+def test_solvers_agree_and_are_timed(modules):
+    printed = io.StringIO()
+    modules[2].solvers(Console(file=printed, width=120), sentences=4, runs=1)
+    assert "exact" in printed.getvalue() and "PuLP/CBC" in printed.getvalue()
