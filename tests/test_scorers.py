@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -207,6 +208,12 @@ def test_a_translator_that_cannot_score_is_refused():
         scorers.open("translation", scorers.Setup(made))
     with pytest.raises(RecipeError, match="'fake' has no model"):
         translators.open("fake", "m")
+
+
+def test_a_translation_needs_languages(monkeypatch):
+    task = replace(match_task([("Peter".split(), "Peter".split(), [(0, 1, "PER")], [])]), languages=("eng_Latn", "und"))
+    with pytest.raises(RecipeError, match="needs both languages; say --language"):
+        translation(monkeypatch).score(task)
 
 
 # --- candidates ---

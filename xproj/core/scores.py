@@ -71,7 +71,7 @@ def _at_edges(penalty: np.ndarray, a: int, b: int) -> float:
     """What the first and the last word of [a, b) cost; a single word pays once, an empty span nothing."""
     if b <= a:
         return 0.0
-    return penalty[a] + (penalty[b - 1] if b - 1 > a else 0.0)
+    return float(penalty[a] + (penalty[b - 1] if b - 1 > a else 0.0))
 
 
 @njit(cache=True)

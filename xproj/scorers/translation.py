@@ -88,6 +88,8 @@ def phrases(code: str) -> Callable[[Sequence[str]], str]:
     Raises:
         RecipeError: a language that is not known, or not said.
     """
+    if code == "und":
+        raise RecipeError("the scorer 'translation' needs both languages; say --language, e.g. swh_Latn")
     language: Language = lookup(code)
     return lambda given: words.join(list(given), language)
 
