@@ -91,7 +91,7 @@ def _look_up(words: pa.Array, wanted: np.ndarray, frequencies: dict[str, float])
     found = np.zeros(len(words), dtype=np.float32)
     positions = np.flatnonzero(wanted)
     encoded = words.take(pa.array(positions)).dictionary_encode()
-    common = frequency.commonness(encoded.dictionary.to_pylist(), frequencies)
-    if len(positions):
-        found[positions] = common[encoded.indices.to_numpy(zero_copy_only=False)]
+    # a dictionary read from a file holds the words of the whole file
+    used, place = np.unique(encoded.indices.to_numpy(zero_copy_only=False), return_inverse=True)
+    found[positions] = frequency.commonness(encoded.dictionary.take(pa.array(used)).to_pylist(), frequencies)[place]
     return found
