@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 MAX_CELLS = 4_000_000
 FORMAT = 1
-# with fewer pairs the jumps of an HMM cost more than they bring (docs/quality.md)
-HMM_MIN_PAIRS = 1500
+# with fewer pairs the jumps of an HMM cost more than they bring (docs/methods.md)
+HMM_MIN_PAIRS = 1000
 # jumps are learned from the first rows of the corpus
-HMM_ROWS = 2000
+HMM_ROWS = 500
 
 
 class Vocabulary:
