@@ -65,6 +65,7 @@ class Align(Table):
     iterations: int = Field(6, ge=1, description="EM iterations")
     prefixes: tuple[int, ...] = Field((4, 5, 6), description="prefix lengths averaged with the whole words")
     orthography: bool = Field(True, description="prefer words that look alike after transliteration")
+    capitals: bool = Field(True, description="prefer words with capitals for words with capitals, where that is learned")
     hmm: Literal["auto", "on", "off"] = Field("auto", description="HMM on top of IBM-1; auto: by corpus size")
     max_pairs: int = Field(20_000_000, ge=1, description="bound on distinct word pairs; the rarest are pruned")
     model: str | None = Field(None, description="tables saved by an earlier run; no fit")
