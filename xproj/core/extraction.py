@@ -56,14 +56,16 @@ def extract(similarity: np.ndarray, method: str, *, threshold: float = 0.0) -> t
         ValueError: an unknown method.
     """
     code = code_of(method)
+    # one type for the kernels: the order of float32 numbers stays in float64
+    similarity = np.ascontiguousarray(similarity, dtype=np.float64)
     selected = np.zeros(similarity.shape, dtype=np.bool_)
     score = np.zeros(similarity.shape, dtype=np.float32)
     if similarity.size:
         if method == "match":
             selected[linear_sum_assignment(similarity, maximize=True)] = True
-            keep_scores(similarity, threshold, selected, score)
+            keep_scores(similarity, float(threshold), selected, score)
         else:
-            select(np.ascontiguousarray(similarity), code, threshold, selected, score)
+            select(similarity, code, float(threshold), selected, score)
     return selected, score
 
 
@@ -154,8 +156,8 @@ def _mutual_probability(
 ) -> None:
     """AWESoME eq. 1-2: cells whose probabilities in both directions exceed the threshold, with 2pq / (p + q)."""
     m, n = similarity.shape
-    forward, column = np.empty((m, n), dtype=np.float32), np.empty(m, dtype=np.float32)
-    backward = np.empty((n, m), dtype=np.float32)
+    forward, backward = np.empty((m, n), dtype=np.float64), np.empty((n, m), dtype=np.float64)
+    column = np.empty(m, dtype=np.float64)
     for i in range(m):
         distribution(similarity[i], sparse, forward[i])
     for j in range(n):
@@ -167,8 +169,7 @@ def _mutual_probability(
             p, q = forward[i, j], backward[j, i]
             if p > threshold and q > threshold:
                 selected[i, j] = True
-                harmonic = np.float32(2.0) * p * q / (p + q)
-                score[i, j] = min(max(harmonic, SMALLEST), np.float32(1.0))
+                score[i, j] = min(max(np.float32(2.0 * p * q / (p + q)), SMALLEST), np.float32(1.0))
 
 
 @njit(cache=True)
@@ -190,7 +191,7 @@ def distribution(values: np.ndarray, sparse: bool, out: np.ndarray) -> None:
         return
     halves = np.empty(len(values), dtype=np.float64)
     for k in range(len(values)):
-        halves[k] = (np.float64(values[k]) - top) / 2.0
+        halves[k] = (values[k] - top) / 2.0
     ordered = np.sort(halves)[::-1]
     bound, first, second = -1.0, 0.0, 0.0
     for k in range(len(ordered)):

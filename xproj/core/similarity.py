@@ -141,7 +141,9 @@ def links_of_block(
     sides = [np.asarray(side, dtype=np.int64) for side in (source_offsets, target_offsets)]
     words = [np.asarray(side, dtype=np.int32) for side in (source_words, target_words)]
     if method == "match":
-        return _match_block(x, sides[0], words[0], y, sides[1], words[1], threshold, distortion, normalise)
+        return _match_block(
+            x, sides[0], words[0], y, sides[1], words[1], float(threshold), float(distortion), normalise
+        )
     found: Links = _links_of_block(
         x, sides[0], words[0], y, sides[1], words[1], code, float(threshold), float(distortion), normalise
     )
@@ -167,10 +169,8 @@ def _match_block(
     found = []
     for row in range(len(source_offsets) - 1):
         here, there = (slice(o[row], o[row + 1]) for o in (source_offsets, target_offsets))
-        similarity = x[here] @ y[there].T
-        if normalise:
-            similarity = (similarity + np.float32(1.0)) / np.float32(2.0)
-        chosen = extract(distort(similarity, distortion), "match", threshold=threshold)
+        similarity = _measure(x[here], y[there], distortion, normalise)
+        chosen = extract(similarity, "match", threshold=threshold)
         found.append(word_links(*chosen, source_words[here], target_words[there]))
     offsets = np.cumsum([0, *(len(links[0]) for links in found)], dtype=np.int64)
     empty = word_links(np.zeros((0, 0)), np.zeros((0, 0)), source_words[:0], target_words[:0])
@@ -191,14 +191,20 @@ def _best_of_words(
 
 
 @njit(cache=True)
-def _distort(similarity: np.ndarray, kappa: float) -> np.ndarray:
-    """`distort` for at least two units a side."""
-    m, n = similarity.shape
-    distorted = np.empty((m, n), dtype=np.float64)
+def _measure(x: np.ndarray, y: np.ndarray, kappa: float, normalise: bool) -> np.ndarray:
+    """`cosine` of unit vectors or `dot`, and `distort`; float64, which has no other order than the float32 in it."""
+    products = np.dot(x, y.T)
+    m, n = products.shape
+    similarity = np.empty((m, n), dtype=np.float64)
     for i in range(m):
         for j in range(n):
-            distorted[i, j] = similarity[i, j] * (1.0 - (j / (n - 1.0) - i / (m - 1.0)) ** 2 * kappa)
-    return distorted
+            value = products[i, j]
+            if normalise:
+                value = (value + np.float32(1.0)) / np.float32(2.0)
+            similarity[i, j] = value
+            if kappa != 0.0 and m > 1 and n > 1:
+                similarity[i, j] *= 1.0 - (j / (n - 1.0) - i / (m - 1.0)) ** 2 * kappa
+    return similarity
 
 
 @njit(cache=True)
@@ -235,14 +241,9 @@ def _links_of_block(
         other, end = target_offsets[row], target_offsets[row + 1]
         m, n = stop - start, end - other
         if m > 0 and n > 0:
-            similarity = np.dot(x[start:stop], y[other:end].T)
-            if normalise:
-                similarity = (similarity + np.float32(1.0)) / np.float32(2.0)
+            similarity = _measure(x[start:stop], y[other:end], distortion, normalise)
             selected, score = np.zeros((m, n), dtype=np.bool_), np.zeros((m, n), dtype=np.float32)
-            if distortion != 0.0 and m > 1 and n > 1:
-                select(_distort(similarity, distortion), code, threshold, selected, score)
-            else:
-                select(similarity, code, threshold, selected, score)
+            select(similarity, code, threshold, selected, score)
             heads, tails = source_words[start:stop], target_words[other:end]
             table = np.zeros((heads[-1] + 1, tails[-1] + 1), dtype=np.float32)
             _best_of_words(selected, score, heads, tails, table)
