@@ -50,7 +50,8 @@ def extract(similarity: np.ndarray, method: str, *, threshold: float = 0.0) -> t
         threshold: what both probabilities have to exceed; the other methods drop links whose similarity does not
             exceed it, and 0 (as published) drops none.
 
-    The score of a link is its similarity, or 2pq / (p + q) of its two probabilities (AWESoME), in (0, 1].
+    The score of a link is its similarity, or 2pq / (p + q) of its two probabilities (AWESoME), in (0, 1]. A cell that is
+    NaN is no link.
 
     Raises:
         ValueError: an unknown method.
@@ -62,7 +63,8 @@ def extract(similarity: np.ndarray, method: str, *, threshold: float = 0.0) -> t
     score = np.zeros(similarity.shape, dtype=np.float32)
     if similarity.size:
         if method == "match":
-            selected[linear_sum_assignment(similarity, maximize=True)] = True
+            # scipy refuses NaN; such cells are dropped with their scores
+            selected[linear_sum_assignment(np.nan_to_num(similarity, nan=-1.0), maximize=True)] = True
             keep_scores(similarity, float(threshold), selected, score)
         else:
             select(similarity, code, float(threshold), selected, score)
