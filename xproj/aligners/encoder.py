@@ -134,7 +134,8 @@ class EncoderAligner:
         starts = np.zeros(len(source), dtype=np.int64)
         starts[rows] = found[0][:-1]
         index = ranges(starts, lengths)
-        return LinkColumn(sums(lengths), *(column[index] for column in found[1:]), source.valid & target.valid)
+        _, heads, tails, scores = found
+        return LinkColumn(sums(lengths), heads[index], tails[index], scores[index], source.valid & target.valid)
 
     def _align(self, source: _Side, target: _Side) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """Rows in the order of the work, and their links: offsets, source, target, score."""

@@ -10,13 +10,11 @@ import huggingface_hub
 import torch
 from huggingface_hub.errors import HfHubHTTPError
 from transformers import AutoConfig, AutoModel, AutoTokenizer
-from transformers.utils import logging
+from transformers.utils import logging as reports
 
 from xproj.errors import BackendError, RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from xproj.encoders import EncoderSettings
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", re.ASCII)
@@ -125,7 +123,9 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
             depth = _depth(config, name)
             layer = depth if settings.layer is None else settings.layer
             if not 0 <= layer <= depth:
-                raise RecipeError(f"layer = {layer}: the model {name} has {depth} layers; set a layer from 0 to {depth}")
+                raise RecipeError(
+                    f"layer = {layer}: the model {name} has {depth} layers; set a layer from 0 to {depth}"
+                )
             _cut(config, layer)
             model, report = AutoModel.from_pretrained(
                 path,
@@ -147,8 +147,9 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
     try:
         return found.eval().requires_grad_(False).to(place)
     except torch.OutOfMemoryError as error:
-        raise BackendError(f"model {name}: does not fit on {place}; set runtime.device = \"cpu\" or a half-precision "
-                           "dtype") from error
+        raise BackendError(
+            f'model {name}: does not fit on {place}; set runtime.device = "cpu" or a half-precision dtype'
+        ) from error
 
 
 def _depth(config: Any, name: str) -> int:
@@ -177,16 +178,17 @@ def _check_weights(model: Any, report: Any, name: str) -> None:
 class _quiet:
     """Layers that are cut off are in the file and not in the model: no report of them."""
 
+    _reports: Any = reports
+
     def __enter__(self) -> None:
-        self._level = logging.get_verbosity()
-        logging.set_verbosity_error()
-        self._bar = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()
+        self._level, self._bar = self._reports.get_verbosity(), self._reports.is_progress_bar_enabled()
+        self._reports.set_verbosity_error()
+        self._reports.disable_progress_bar()
 
     def __exit__(self, *exception: object) -> None:
-        logging.set_verbosity(self._level)
+        self._reports.set_verbosity(self._level)
         if self._bar:
-            logging.enable_progress_bar()
+            self._reports.enable_progress_bar()
 
 
 def _line(error: Exception) -> str:

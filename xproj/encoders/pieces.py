@@ -45,7 +45,7 @@ class Pieces:
         """A number for each row, equal for equal rows, and the first row of each number."""
         numbers: dict[bytes, int] = {}
         rows = np.zeros(len(self), dtype=np.int64)
-        first = []
+        first: list[int] = []
         # sub-word and word in one integer: rows are equal when both are
         keys = self.ids.astype(np.int64) << 32 | self.words
         for row in range(len(self)):

@@ -88,7 +88,9 @@ class Encoder:
         for code in codes:
             if code in vocabulary:
                 return int(vocabulary[code])
-        what = "no language is named" if language == "und" else f"the language code {language!r} is not in its tokenizer"
+        what = (
+            "no language is named" if language == "und" else f"the language code {language!r} is not in its tokenizer"
+        )
         raise RecipeError(
             f"model {self.settings.model}: {what}; set source and language to codes that it knows, or another aligner"
         )
@@ -187,7 +189,7 @@ class Encoder:
 
 
 def _batches(lengths: Int64, extra: int, tokens: int) -> Iterator[Int64]:
-    """Rows sorted by length, longest first, in batches of at most `tokens` sub-words with padding (one row at least)."""
+    """Rows sorted by length, longest first, in batches of at most `tokens` sub-words with padding, or of one row."""
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):

@@ -37,7 +37,7 @@ def windows(counts: Int32 | Int64, capacity: int, overlap: int = OVERLAP) -> lis
     if total <= capacity:
         return [Window(0, total, 0, total)]
     spans = _spans(borders, capacity, min(overlap, capacity // 2))
-    starts = borders[:-1][np.asarray(counts) > 0]
+    starts = borders[:-1][np.diff(borders) > 0]
     distance = np.full((len(spans), len(starts)), -1, dtype=np.int64)
     for k, (start, end) in enumerate(spans):
         inside = (starts >= start) & (starts < end)
@@ -55,7 +55,8 @@ def windows(counts: Int32 | Int64, capacity: int, overlap: int = OVERLAP) -> lis
 def _spans(borders: Int64, capacity: int, overlap: int) -> list[tuple[int, int]]:
     """First and last border of each window; the last window reaches back as far as it can."""
     total, words = int(borders[-1]), len(borders) - 1
-    spans, first = [], 0
+    spans: list[tuple[int, int]] = []
+    first = 0
     while True:
         last = int(np.searchsorted(borders, borders[first] + capacity, side="right")) - 1
         if borders[last] == total:
