@@ -81,9 +81,8 @@ class Encoder:
         return self._special[language]
 
     def _language_id(self, language: str) -> int:
-        codes = [language]
-        if language != "und":
-            codes.append(f"__{lookup(language).bcp47.partition('-')[0]}__")
+        # `und` may well be a word of the vocabulary
+        codes = [] if language == "und" else [language, f"__{lookup(language).bcp47.partition('-')[0]}__"]
         vocabulary = self.tokenizer.get_vocab()
         for code in codes:
             if code in vocabulary:
