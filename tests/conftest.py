@@ -14,3 +14,9 @@ def spacy_model(tmp_path_factory):
     settings = recipe.Train(epochs=8)
     taggers.train("spacy", [labelled_sentences(150)], settings=settings, language=lookup("eng_Latn"), output=folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def models_folder(tmp_path_factory):
+    """Where `small_models` builds its encoders, once per session."""
+    return tmp_path_factory.mktemp("encoders")

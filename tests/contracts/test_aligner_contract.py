@@ -1,10 +1,12 @@
-"""What every aligner must do. A new back end adds one line to WORKING."""
+"""What every aligner must do. A new back end adds one line to TRAINED, or to ENCODERS with a small model."""
 
 import shutil
 from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import small_models
 
 from xproj import aligners, recipe
 from xproj.columns import TokenColumn
@@ -17,7 +19,14 @@ def back_end(name, program=None):
     return pytest.param(name, marks=pytest.mark.skipif(missing, reason=f"{program} is not installed"))
 
 
-WORKING = [back_end("statistical")]
+def neural(name, kind):
+    """A back end on a small encoder; it is not trained, so its links are any links."""
+    missing = find_spec("torch") is None or find_spec("transformers") is None
+    return pytest.param((name, kind), marks=pytest.mark.skipif(missing, reason="xproj[models] is not installed"))
+
+
+TRAINED = [back_end("statistical")]
+ENCODERS = [neural("simalign", "bert"), neural("awesome", "xlmr"), neural("transalign", "m2m"), neural("labse", "bert")]
 # `given` reads what others aligned: tests/test_given.py; eflomal is a program outside this package
 ELSEWHERE = {"given", "eflomal"}
 
@@ -112,15 +121,18 @@ def best(links, word):
 
 
 def test_every_back_end_is_under_contract():
-    assert set(aligners.BACKENDS) == {param.values[0] for param in WORKING} | ELSEWHERE
+    encoders = {param.values[0][0] for param in ENCODERS}
+    assert set(aligners.BACKENDS) == {param.values[0] for param in TRAINED} | encoders | ELSEWHERE
 
 
 def test_an_unknown_back_end_lists_the_known_ones():
-    with pytest.raises(RecipeError, match="unknown aligner 'statistic'.*known: eflomal, given, statistical"):
+    with pytest.raises(
+        RecipeError, match="unknown aligner 'statistic'.*known: awesome, eflomal, given, labse, simalign, .*statistical"
+    ):
         aligners.open(recipe.Align(aligner="statistic"))
 
 
-@pytest.fixture(scope="module", params=WORKING)
+@pytest.fixture(scope="module", params=TRAINED)
 def name(request):
     return request.param
 
@@ -140,8 +152,20 @@ def folder(name, corpus, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def aligner(name, folder):
+def trained(name, folder):
     return aligners.open(recipe.Align(aligner=name), fitted=folder)
+
+
+@pytest.fixture(scope="module", params=[*TRAINED, *ENCODERS], ids=str)
+def aligner(request, corpus, models_folder, tmp_path_factory):
+    """Any back end, ready to align."""
+    if isinstance(request.param, tuple):
+        name, kind = request.param
+        model = getattr(small_models, kind)(models_folder)
+        return aligners.open(recipe.Align(aligner=name, model=str(model), layer=2))
+    output = tmp_path_factory.mktemp("fits") / request.param
+    fit(aligners.open(recipe.Align(aligner=request.param)), corpus, output)
+    return aligners.open(recipe.Align(aligner=request.param), fitted=output)
 
 
 def test_an_empty_batch(aligner):
@@ -161,20 +185,20 @@ def test_same_answer_whatever_the_batch(aligner, corpus):
     same(together, check(aligner, corpus[::-1])[::-1])
 
 
-def test_right_links(aligner):
-    (links,) = check(aligner, [("yesterday Putin spoke in London", "вчера Путин говорил в Лондоне")])
+def test_right_links(trained):
+    (links,) = check(trained, [("yesterday Putin spoke in London", "вчера Путин говорил в Лондоне")])
     assert {best(links, word) for word in (1, 4)} == {1, 4}
     assert [best(links, word) for word in (1, 4)] == [1, 4]
 
 
-def test_names_in_another_script(aligner):
-    (links,) = check(aligner, [RARE])
+def test_names_in_another_script(trained):
+    (links,) = check(trained, [RARE])
     assert best(links, 0) == 3 and best(links, 3) == 1
 
 
-def test_what_was_learned_can_be_read_again(name, folder, aligner, corpus):
+def test_what_was_learned_can_be_read_again(name, folder, trained, corpus):
     again = aligners.open(recipe.Align(aligner=name), fitted=folder)
-    assert check(again, corpus) == check(aligner, corpus)
+    assert check(again, corpus) == check(trained, corpus)
 
 
 def test_unseen_words(aligner, corpus):

@@ -1,0 +1,180 @@
+"""Small encoders with real tokenizers: trained on the sample corpus, random weights from a seed.
+
+Each function builds a folder that `AutoModel.from_pretrained` and `AutoTokenizer.from_pretrained` load, and returns it;
+a folder that is there already is used again, so one session folder (fixture `models_folder`) serves all tests.
+"""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from itertools import zip_longest
+from pathlib import Path
+
+SAMPLE = Path(__file__).parents[1] / "data" / "sample"
+LANGUAGES = ("deu_Latn", "rus_Cyrl", "swh_Latn")
+VOCABULARY = 1200
+
+
+def _sentences(path: Path) -> dict[str, list[str]]:
+    """The words of each sentence of a CoNLL file, by its id."""
+    found: dict[str, list[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# sent_id = "):
+            words = found.setdefault(line.removeprefix("# sent_id = "), [])
+        elif line and not line.startswith("# "):
+            words.append(line.split("\t")[0])
+    return found
+
+
+@cache
+def bitext(language: str | None = None) -> tuple[tuple[list[str], list[str]], ...]:
+    """English and target words of every sample pair of one language, or of all languages in turn."""
+    if language is None:
+        mixed = zip_longest(*map(bitext, LANGUAGES))
+        return tuple(pair for pairs in mixed for pair in pairs if pair is not None)
+    pairs = []
+    for split in ("train", "test"):
+        source, target = (_sentences(SAMPLE / language / f"{split}.{side}.conll") for side in ("source", "target"))
+        pairs += [(words, target[name]) for name, words in source.items() if name in target]
+    return tuple(pairs)
+
+
+@cache
+def _texts() -> tuple[str, ...]:
+    return tuple(" ".join(words) for pair in bitext() for words in pair)
+
+
+@cache
+def _sentencepiece() -> tuple[list[tuple[str, float]], bytes]:
+    """Pieces and scores of a unigram model with the normalization of XLM-R and NLLB, and its compiled rules."""
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2
+
+    written = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(_texts()),
+        model_writer=written,
+        vocab_size=VOCABULARY,
+        model_type="unigram",
+        normalization_rule_name="nmt_nfkc",
+        num_threads=1,
+        minloglevel=2,
+    )
+    model = sentencepiece_model_pb2.ModelProto()
+    model.ParseFromString(written.getvalue())
+    pieces = [(piece.piece, piece.score) for piece in model.pieces if piece.type == piece.NORMAL]
+    return pieces, model.normalizer_spec.precompiled_charsmap
+
+
+def _save(folder: Path, tokenizer: object, model_class: type, config: object, seed: int) -> Path:
+    """Random weights from a seed, and both halves in one folder; the random state of torch stays as it was."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = model_class(config)
+    model.eval().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def bert(folder: Path, *, layers: int = 3, dim: int = 64, max_length: int = 128, seed: int = 0) -> Path:
+    """A cased BERT with WordPiece, as multilingual BERT; it has a masked-LM head."""
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
+
+    path = folder / f"bert-{layers}-{dim}-{max_length}-{seed}"
+    if path.exists():
+        return path
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    # named first, so that the trainer has no order of its own in which to break ties
+    inner = sorted({f"##{letter}" for text in _texts() for letter in text if letter != " "})
+    trained = BertWordPieceTokenizer(lowercase=False)
+    trained.train_from_iterator(
+        _texts(), vocab_size=VOCABULARY, min_frequency=1, show_progress=False, special_tokens=special + inner
+    )
+    words = sorted(set(trained.get_vocab()) - set(special))
+    vocabulary = {word: k for k, word in enumerate(special + words)}
+    tokenizer = BertTokenizerFast(vocab=vocabulary, do_lower_case=False, model_max_length=max_length)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=dim,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        intermediate_size=2 * dim,
+        max_position_embeddings=max_length,
+        initializer_range=0.1,
+    )
+    return _save(path, tokenizer, BertForMaskedLM, config, seed)
+
+
+def xlmr(folder: Path, *, layers: int = 3, dim: int = 64, max_length: int = 128, seed: int = 0) -> Path:
+    """XLM-R with a SentencePiece unigram tokenizer; it has a masked-LM head."""
+    from transformers import XLMRobertaConfig, XLMRobertaForMaskedLM, XLMRobertaTokenizerFast
+
+    path = folder / f"xlmr-{layers}-{dim}-{max_length}-{seed}"
+    if path.exists():
+        return path
+    pieces, rules = _sentencepiece()
+    special = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    vocabulary = [*special, *pieces, ("<mask>", 0.0)]
+    tokenizer = XLMRobertaTokenizerFast(vocab=vocabulary, _spm_precompiled_charsmap=rules, model_max_length=max_length)
+    config = XLMRobertaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=dim,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        intermediate_size=2 * dim,
+        # positions of XLM-R start behind its padding id
+        max_position_embeddings=max_length + 2,
+        type_vocab_size=1,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        initializer_range=0.1,
+    )
+    return _save(path, tokenizer, XLMRobertaForMaskedLM, config, seed)
+
+
+def m2m(folder: Path, *, layers: int = 3, dim: int = 64, max_length: int = 128, seed: int = 0) -> Path:
+    """NLLB: an M2M100 encoder and decoder, BPE, language codes of NLLB as special tokens."""
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+    from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
+
+    path = folder / f"m2m-{layers}-{dim}-{max_length}-{seed}"
+    if path.exists():
+        return path
+    rules = _sentencepiece()[1]
+    trained = Tokenizer(models.BPE(unk_token="<unk>"))
+    trained.normalizer = normalizers.Sequence(
+        [normalizers.Precompiled(rules), normalizers.Replace(Regex(r" {2,}"), " ")]
+    )
+    trained.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=special, show_progress=False)
+    trained.train_from_iterator(_texts(), trainer)
+    saved = folder / f"{path.name}-bpe"
+    saved.mkdir(parents=True, exist_ok=True)
+    trained.model.save(str(saved))
+    vocabulary, merges = models.BPE.read_file(str(saved / "vocab.json"), str(saved / "merges.txt"))
+    tokenizer = NllbTokenizer(
+        vocab=vocabulary, merges=merges, _spm_precompiled_charsmap=rules, model_max_length=max_length
+    )
+    config = M2M100Config(
+        vocab_size=len(tokenizer),
+        d_model=dim,
+        encoder_layers=layers,
+        decoder_layers=1,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=2 * dim,
+        decoder_ffn_dim=2 * dim,
+        max_position_embeddings=max_length,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        decoder_start_token_id=2,
+        init_std=0.1,
+    )
+    return _save(path, tokenizer, M2M100ForConditionalGeneration, config, seed)
