@@ -50,8 +50,8 @@ def extract(similarity: np.ndarray, method: str, *, threshold: float = 0.0) -> t
         threshold: what both probabilities have to exceed; the other methods drop links whose similarity does not
             exceed it, and 0 (as published) drops none.
 
-    The score of a link is its similarity, or 2pq / (p + q) of its two probabilities (AWESoME), in (0, 1]. A cell that is
-    NaN is no link.
+    The score of a link is its similarity, or 2pq / (p + q) of its two probabilities (AWESoME), in (0, 1]. A cell that
+    is NaN is no link.
 
     Raises:
         ValueError: an unknown method.
