@@ -17,7 +17,7 @@ LAYERS = [
     {"core", "rows", "solution"},
     {"evidence"},
     {"store", "frequencies"},
-    {"corpora"},
+    {"corpora", "encoders"},
     {"aligners", "evaluation", "projection", "taggers", "translators"},
     {"scorers"},
     {"stages"},

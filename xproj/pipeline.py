@@ -123,7 +123,9 @@ def _settings(recipe: Recipe, stage: Stage, raw: Mapping[str, str]) -> dict[str,
     for key in PATH_KEYS.get(stage.name, ()):
         if f"{stage.name}.{key}" in raw:
             table[key] = Path(table[key]).name
-    return {stage.name: table, **{key: getattr(recipe, key) for key in stage.keys}}
+    runtime = {key: getattr(recipe.runtime, key) for key in stage.runtime_keys()}
+    found = {stage.name: table, **{key: getattr(recipe, key) for key in stage.keys}}
+    return found | {"runtime": runtime} if runtime else found
 
 
 def plan(steps: Mapping[str, Step], existing: Mapping[str, frozenset[str]]) -> list[Task]:

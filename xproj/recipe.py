@@ -57,17 +57,44 @@ class Tag(Table):
 class Align(Table):
     """Who links the words of the two sentences, and which links are kept."""
 
-    aligner: str = Field("statistical", description="statistical, eflomal or given")
+    aligner: str = Field(
+        "statistical", description="statistical, simalign, awesome, transalign, labse, eflomal or given"
+    )
     symmetrization: Literal["threshold", "intersection", "union", "grow-diag", "grow-diag-final-and"] = Field(
         "threshold", description="how the two directions become one set of links"
     )
-    threshold: float = Field(0.2, ge=0, le=1, description="smallest posterior of a link (symmetrization = threshold)")
+    threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="smallest posterior of a link (symmetrization = threshold), or what both probabilities or the "
+        "similarity must exceed; none = the aligner's own: statistical 0.2, awesome and transalign 0.001, labse 0.1, "
+        "simalign 0",
+    )
     iterations: int = Field(6, ge=1, description="EM iterations")
     prefixes: tuple[int, ...] = Field((4, 5, 6), description="prefix lengths averaged with the whole words")
     orthography: bool = Field(True, description="prefer words that look alike after transliteration")
     hmm: Literal["auto", "on", "off"] = Field("auto", description="HMM on top of IBM-1; auto: by corpus size")
     max_pairs: int = Field(20_000_000, ge=1, description="bound on distinct word pairs; the rarest are pruned")
-    model: str | None = Field(None, description="tables saved by an earlier run; no fit")
+    model: str | None = Field(
+        None,
+        description="statistical: tables saved by an earlier run, no fit; encoders: a folder, or a name on the hub",
+    )
+    revision: str | None = Field(None, description="the commit of a model on the hub, 40 hexadecimal digits")
+    layer: int | None = Field(None, ge=0, description="encoders: the layer that is read; 0 = embeddings")
+    extraction: Literal["argmax", "itermax", "match", "forward", "reverse", "softmax", "entmax"] | None = Field(
+        None, description="encoders: how similarities become links; none = itermax for simalign, softmax for the others"
+    )
+    level: Literal["subword", "word"] | None = Field(
+        None, description="encoders: compare sub-words, or words as the means of their sub-words; none = subword"
+    )
+    distortion: float = Field(0.0, ge=0, le=1, description="encoders: how much less similar words in other places are")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="encoders: numbers of the model; half precision changes a few links"
+    )
+    implementation: Literal["own", "package"] = Field(
+        "own", description="simalign: our batched implementation, or the package `simalign`, pair by pair"
+    )
     prime: str | None = Field(None, description="extra unlabelled bitext (TSV) that the fit reads too")
     links: str | None = Field(None, description="a file of i-j[:score] lines (aligner = given)")
 
@@ -171,7 +198,7 @@ class Runtime(Table):
 
     executor: Literal["local"] = Field("local", description="how shards are run")
     workers: int = Field(1, ge=1, description="processes")
-    batch_tokens: int = Field(16384, ge=1, description="words in one batch of a model")
+    batch_tokens: int = Field(16384, ge=1, description="sub-words in one batch of a model")
     device: str = Field("auto", description="auto, cpu or cuda")
 
 

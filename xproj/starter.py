@@ -39,6 +39,11 @@ ALWAYS = ("align", "project", "silver", "runtime")
 EXAMPLES: dict[str, Any] = {
     "tag.model": "models/source-tagger",
     "align.model": "models/aligner",
+    "align.threshold": 0.2,
+    "align.revision": "COMMIT",
+    "align.layer": 8,
+    "align.extraction": "itermax",
+    "align.level": "subword",
     "align.prime": "corpus/{language}.tsv",
     "align.links": "corpus/{language}.links",
     "score.scorers": ["tagger"],

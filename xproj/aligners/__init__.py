@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from xproj.backends import find
+from xproj.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from xproj.columns import LinkColumn, TokenColumn
-    from xproj.recipe import Align
+    from xproj.recipe import Align, Runtime
 
     Pairs = Iterable[tuple[TokenColumn, TokenColumn]]
     Progress = Callable[[int, int], None]
@@ -24,7 +25,13 @@ BACKENDS = {
     "statistical": "xproj.aligners.statistical:StatisticalAligner",
     "eflomal": "xproj.aligners.eflomal:EflomalAligner",
     "given": "xproj.aligners.given:GivenAligner",
+    "simalign": "xproj.aligners.encoder:EncoderAligner",
+    "awesome": "xproj.aligners.encoder:EncoderAligner",
+    "transalign": "xproj.aligners.encoder:EncoderAligner",
+    "labse": "xproj.aligners.encoder:EncoderAligner",
 }
+# `[align] implementation = "package"`: the reference implementation behind the same protocol
+PACKAGES = {"simalign": "xproj.aligners.simalign_package:PackageAligner"}
 
 
 class Aligner(Protocol):
@@ -43,11 +50,20 @@ class Aligner(Protocol):
         ...
 
 
-def open(settings: Align, *, fitted: Path | None = None) -> Aligner:  # noqa: A001
-    """The aligner that `settings` name; `fitted` is the folder that its `fit` left.
+def open(settings: Align, *, fitted: Path | None = None, runtime: Runtime | None = None) -> Aligner:  # noqa: A001
+    """The aligner that `settings` name; `fitted` is the folder that its `fit` left, `runtime` where models run.
 
     Raises:
-        BackendError: an unknown aligner (the message lists the known ones), or a missing package.
+        RecipeError: an unknown aligner (the message lists the known ones), or one without a package of its own.
+        BackendError: a missing package.
     """
-    aligner: Aligner = find("aligner", settings.aligner, BACKENDS)(settings, fitted)
+    table = BACKENDS
+    if settings.implementation == "package" and settings.aligner in BACKENDS:
+        if settings.aligner not in PACKAGES:
+            raise RecipeError(
+                f"[align] implementation = 'package': there is none for aligner = {settings.aligner!r}; "
+                f"leave it out, or use {', '.join(PACKAGES)}"
+            )
+        table = PACKAGES
+    aligner: Aligner = find("aligner", settings.aligner, table)(settings, fitted, runtime)
     return aligner

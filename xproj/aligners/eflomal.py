@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from xproj.aligners import Pairs, Progress
-    from xproj.recipe import Align
+    from xproj.recipe import Align, Runtime
 
 LINKS = "links.txt"
 
@@ -35,7 +35,7 @@ class EflomalAligner:
 
     needs_fit = True
 
-    def __init__(self, settings: Align, fitted: Path | None = None) -> None:
+    def __init__(self, settings: Align, fitted: Path | None = None, runtime: Runtime | None = None) -> None:
         self.method = "grow-diag" if settings.symmetrization == "threshold" else settings.symmetrization
         self._folder = fitted
         self._links: dict[str, str] | None = None

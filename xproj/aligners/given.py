@@ -13,7 +13,7 @@ from xproj.errors import CorpusError, RecipeError
 
 if TYPE_CHECKING:
     from xproj.aligners import Pairs, Progress
-    from xproj.recipe import Align
+    from xproj.recipe import Align, Runtime
 
 LINK = re.compile(r"(\d+)-(\d+)(?::(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?))?", re.ASCII)
 
@@ -23,7 +23,7 @@ class GivenAligner:
 
     needs_fit = False
 
-    def __init__(self, settings: Align, fitted: Path | None = None) -> None:
+    def __init__(self, settings: Align, fitted: Path | None = None, runtime: Runtime | None = None) -> None:
         if settings.links is None:
             raise RecipeError(
                 "[align] aligner = 'given' needs links = \"FILE\", one line of i-j links per sentence pair"

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from xproj.aligners import Pairs, Progress
-    from xproj.recipe import Align
+    from xproj.recipe import Align, Runtime
 
 MAX_CELLS = 4_000_000
+# smallest posterior of a link, where the recipe names none
+THRESHOLD = 0.2
 FORMAT = 1
 # with fewer pairs the jumps of an HMM cost more than they bring (docs/methods.md)
 HMM_MIN_PAIRS = 1000
@@ -92,7 +94,7 @@ class View:
 class StatisticalAligner:
     """See the module. Settings read: prefixes, orthography, iterations, max_pairs, symmetrization, threshold, model."""
 
-    def __init__(self, settings: Align, fitted: Path | None = None) -> None:
+    def __init__(self, settings: Align, fitted: Path | None = None, runtime: Runtime | None = None) -> None:
         self.settings = settings
         self.needs_fit = settings.model is None
         folder = Path(settings.model) if settings.model else fitted
@@ -179,7 +181,8 @@ class StatisticalAligner:
                 hmm.posteriors(view.encode(rows), tables, jump, 0.5 / len(views), cells[:-1], forward, backward)
         settings = self.settings
         offsets = rows.source_offsets, rows.target_offsets
-        return symmetrize(forward, backward, *offsets, settings.symmetrization, settings.threshold)
+        threshold = THRESHOLD if settings.threshold is None else settings.threshold
+        return symmetrize(forward, backward, *offsets, settings.symmetrization, threshold)
 
     def _load(self) -> _Fitted:
         if self._loaded is None:

@@ -76,6 +76,10 @@ class Stage:
         """Must `fit` run before the first `map`?"""
         return not self.sharded
 
+    def runtime_keys(self) -> tuple[str, ...]:
+        """The keys of `[runtime]` that change its result after all, and so are part of its fingerprint."""
+        return ()
+
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
         """Read the whole corpus and fill the folder `output`; returns counts and figures."""
         raise NotImplementedError(f"stage {self.name} has no fit")

@@ -211,11 +211,15 @@ class Align(Stage):
     def _aligner(self) -> Aligner:
         from xproj import aligners
 
-        return aligners.open(self.recipe.align, fitted=self.fitted)
+        return aligners.open(self.recipe.align, fitted=self.fitted, runtime=self.recipe.runtime)
 
     def needs_fit(self) -> bool:
         """As the aligner says."""
         return self._aligner.needs_fit
+
+    def runtime_keys(self) -> tuple[str, ...]:
+        """In half precision, rounding depends on the batches."""
+        return () if self.recipe.align.dtype == "float32" else ("batch_tokens",)
 
     def begin(self, rows: int) -> None:
         """A file of links must have a line for every row."""
@@ -234,6 +238,7 @@ class Align(Stage):
         links = self._aligner.align(source, target, languages=self.languages, **place)
         linked = int(np.count_nonzero(np.diff(links.offsets)))
         counts = count_rows(table) | {"links": len(links.source), "rows.linked": linked}
+        counts |= getattr(self._aligner, "counts", {})
         return Mapped({"links": replace(links, valid=ok_rows(table)).write()}, counts)
 
 

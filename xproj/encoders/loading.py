@@ -1,0 +1,196 @@
+"""Finding and loading a model: a local folder, or a hub name with a commit; cut above the layer that is read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import huggingface_hub
+import torch
+from huggingface_hub.errors import HfHubHTTPError
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import logging as reports
+
+from xproj.errors import BackendError, RecipeError
+
+if TYPE_CHECKING:
+    from xproj.encoders import EncoderSettings
+
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", re.ASCII)
+COMMIT = re.compile(r"[0-9a-f]{40}")
+TEXTS = ["*.json", "*.txt", "*.model"]
+WEIGHTS = (["*.safetensors"], ["pytorch_model*.bin"])
+# layer norms behind the last layer of pre-norm encoders: they belong to the last layer alone
+FINAL_NORMS = ("layer_norm", "final_layer_norm", "final_norm")
+
+
+def folder(model: str, revision: str | None) -> Path:
+    """The folder with the files of a model; a hub model is downloaded where it is not in the cache.
+
+    Raises:
+        RecipeError: a hub name without a commit.
+        BackendError: no such folder, or a hub model that is not there.
+    """
+    path = Path(model)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise BackendError(f"model {model}: no config.json in this folder; name a folder of a transformers model")
+        return path
+    if not HUB_NAME.fullmatch(model):
+        raise BackendError(f"model {model}: no such folder; correct the path")
+    if revision is None or not COMMIT.fullmatch(revision):
+        given = "a hub name alone" if revision is None else f"revision = {revision!r}"
+        raise RecipeError(
+            f"model {model!r}: no such folder, and {given} is not reproducible; "
+            'add revision = "COMMIT", its 40 hexadecimal digits'
+        )
+    try:
+        return _snapshot(model, revision, local=True)
+    except (OSError, ValueError):  # not in the cache: the hub may have it
+        pass
+    try:
+        return _snapshot(model, revision, local=False)
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise BackendError(
+            f"model {model!r} at {revision[:8]}: not in the cache and not to be had from the hub "
+            f"({type(error).__name__}); download it where there is a network, or give a local folder"
+        ) from error
+
+
+def _snapshot(model: str, revision: str, local: bool) -> Path:
+    """The files of a commit at the top of its tree, safetensors where there are any."""
+    for weights in WEIGHTS:
+        found = Path(
+            huggingface_hub.snapshot_download(
+                model,
+                revision=revision,
+                allow_patterns=TEXTS + weights,
+                ignore_patterns=["*/*"],
+                local_files_only=local,
+            )
+        )
+        if any(found.glob(weights[0])):
+            return found
+    raise FileNotFoundError(f"{found}: no weights")
+
+
+def device(name: str) -> torch.device:
+    """The device of that name; `auto` is a GPU where there is one.
+
+    Raises:
+        BackendError: there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(name)
+    except RuntimeError as error:
+        raise BackendError(f"[runtime] device = {name!r}: no such kind of device; set auto, cpu or cuda") from error
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        there = torch.cuda.device_count()
+        raise BackendError(f"[runtime] device = {name!r}: torch sees {there} GPUs; set another one, or auto")
+    return found
+
+
+def tokenizer(path: Path, name: str) -> Any:
+    """The tokenizer in a model folder.
+
+    Raises:
+        BackendError: there is none that can be read.
+    """
+    try:
+        found = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        if getattr(found, "add_prefix_space", None) is False:
+            # byte-level tokenizers see where a word begins only by the space before it
+            found = AutoTokenizer.from_pretrained(path, local_files_only=True, add_prefix_space=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise BackendError(f"model {name}: no tokenizer can be read ({_line(error)}); add its files") from error
+    return found
+
+
+def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
+    """The encoder of a model with the layers up to the one that is read, on its device, for inference.
+
+    Raises:
+        RecipeError: the model does not have that layer.
+        BackendError: the files cannot be read, lack weights, or do not fit on the device.
+    """
+    name = settings.model
+    with _quiet():
+        try:
+            config = AutoConfig.from_pretrained(path, local_files_only=True)
+            depth = _depth(config, name)
+            layer = depth if settings.layer is None else settings.layer
+            if not 0 <= layer <= depth:
+                raise RecipeError(
+                    f"layer = {layer}: the model {name} has {depth} layers; set a layer from 0 to {depth}"
+                )
+            _cut(config, layer)
+            model, report = AutoModel.from_pretrained(
+                path,
+                config=config,
+                dtype=getattr(torch, settings.dtype),
+                local_files_only=True,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise BackendError(f"model {name}: cannot be loaded ({_line(error)}); check the folder") from error
+    found = model.get_encoder() if config.is_encoder_decoder else model
+    _check_weights(found, report, name)
+    if getattr(found, "pooler", None) is not None:
+        found.pooler = None
+    if layer < depth:
+        for norm in FINAL_NORMS:
+            if hasattr(found, norm):
+                setattr(found, norm, torch.nn.Identity())
+    try:
+        return found.eval().requires_grad_(False).to(place)
+    except torch.OutOfMemoryError as error:
+        raise BackendError(
+            f'model {name}: does not fit on {place}; set runtime.device = "cpu" or a half-precision dtype'
+        ) from error
+
+
+def _depth(config: Any, name: str) -> int:
+    """How many layers the encoder has."""
+    found = getattr(config, "encoder_layers", None) or getattr(config, "num_hidden_layers", None)
+    if not isinstance(found, int):
+        raise BackendError(f"model {name}: {config.model_type} has no stack of layers; use an encoder such as BERT")
+    return found
+
+
+def _cut(config: Any, layer: int) -> None:
+    """Leave the layers above the one that is read, and a decoder, out of the model that is built."""
+    if config.is_encoder_decoder and hasattr(config, "encoder_layers"):
+        config.encoder_layers, config.decoder_layers = layer, 0
+    config.num_hidden_layers = layer
+
+
+def _check_weights(model: Any, report: Any, name: str) -> None:
+    """No weight of the encoder may be made up."""
+    wanted = {key for key in model.state_dict() if not key.startswith("pooler.")}
+    missing = sorted(key for key in report["missing_keys"] if key.removeprefix("encoder.") in wanted or key in wanted)
+    if missing:
+        raise BackendError(f"model {name}: lacks weights ({missing[0]} and {len(missing) - 1} more); check its files")
+
+
+class _quiet:
+    """Layers that are cut off are in the file and not in the model: no report of them."""
+
+    _reports: Any = reports
+
+    def __enter__(self) -> None:
+        self._level, self._bar = self._reports.get_verbosity(), self._reports.is_progress_bar_enabled()
+        self._reports.set_verbosity_error()
+        self._reports.disable_progress_bar()
+
+    def __exit__(self, *exception: object) -> None:
+        self._reports.set_verbosity(self._level)
+        if self._bar:
+            self._reports.enable_progress_bar()
+
+
+def _line(error: Exception) -> str:
+    """The first line of a message."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
