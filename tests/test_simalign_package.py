@@ -1,0 +1,111 @@
+"""The package simalign behind our protocol, and our own implementation against it."""
+
+import numpy as np
+import pytest
+import small_models
+
+from xproj import aligners, recipe
+from xproj.columns import TokenColumn
+from xproj.errors import RecipeError
+
+pytest.importorskip("simalign")
+torch = pytest.importorskip("torch")
+LANGUAGES = ("eng_Latn", "deu_Latn")
+METHODS = ["argmax", "itermax", "forward", "reverse", "match"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """The package's threads fight for two cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module", params=["bert", "xlmr"])
+def model(request, models_folder):
+    return str(getattr(small_models, request.param)(models_folder))
+
+
+def fitting(count, longest=30):
+    """Sample pairs that fit the limit of the small models."""
+    pairs = [pair for pair in small_models.bitext() if max(map(len, pair)) <= longest]
+    assert len(pairs) >= count
+    return pairs[:count]
+
+
+def align(pairs, **settings):
+    """The aligner, and links and scores of each pair."""
+    settings = {"aligner": "simalign", **settings}
+    aligner = aligners.open(recipe.Align(**settings), runtime=recipe.Runtime(device="cpu"))
+    source, target = (TokenColumn.of([pair[side] for pair in pairs]) for side in (0, 1))
+    links = aligner.align(source, target, languages=LANGUAGES)
+    found = list(zip(links.source.tolist(), links.target.tolist(), strict=True))
+    return aligner, [found[a:b] for a, b in zip(links.offsets[:-1], links.offsets[1:], strict=True)], links
+
+
+@pytest.mark.parametrize("level", ["subword", "word"])
+@pytest.mark.parametrize("method", METHODS)
+def test_own_links_are_those_of_the_package(model, method, level):
+    pairs = fitting(40 if method == "match" else 300)
+    settings = {"model": model, "layer": 2, "extraction": method, "level": level}
+    aligner, theirs, _ = align(pairs, implementation="package", **settings)
+    assert aligner.counts["pairs.past_limit"] == 0
+    assert align(pairs, **settings)[1] == theirs and all(theirs)
+
+
+def test_distortion(model):
+    settings = {"model": model, "layer": 1, "distortion": 0.5, "extraction": "argmax"}
+    pairs = fitting(40)
+    straight = align(pairs, **(settings | {"distortion": 0.0}))[1]
+    assert align(pairs, implementation="package", **settings)[1] == align(pairs, **settings)[1] != straight
+
+
+def test_rows_that_the_package_cannot_do(model):
+    long = ["word"] * 200
+    pairs = [
+        ([], []),
+        (None, ["eins"]),
+        (["one"], []),
+        (["one"], ["eins"]),
+        (["\u200b"], ["\u200b"]),
+        (["\u200b", "one", "two"], ["eins", "\u200b", "zwei"]),
+        (long, ["Wort"]),
+        (["one", "two"], ["eins", "zwei"]),
+    ]
+    for level in ("subword", "word"):
+        aligner, rows, links = align(
+            pairs, implementation="package", model=model, layer=1, extraction="argmax", level=level
+        )
+        assert [bool(row) for row in rows] == [False, False, False, True, False, True, False, True]
+        assert rows[5] == [(i + 1, j + (j > 0)) for i, j in rows[7]]
+        assert aligner.counts == {"words.without_subwords": 4, "pairs.past_limit": 1}
+        assert links.valid.tolist() == [True, False, *[True] * 6] and (links.score == 1).all()
+        assert [part.dtype for part in (links.source, links.target, links.score)] == [np.int32, np.int32, np.float32]
+
+
+def test_no_rows(model):
+    assert align([], implementation="package", model=model)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"extraction": "softmax"}, "cannot do extraction = 'softmax'; set one of argmax"),
+        ({"threshold": 0.5}, "cannot do a threshold"),
+        ({"dtype": "bfloat16"}, "cannot do dtype = 'bfloat16'"),
+        ({"layer": 9}, "layer = 9: .* has 3 layers; set a layer from 0 to 3"),
+    ],
+)
+def test_what_the_package_cannot_do(settings, message, models_folder):
+    model = str(small_models.bert(models_folder))
+    with pytest.raises(RecipeError, match=message) as raised:
+        align([(["a"], ["b"])], implementation="package", **({"model": model} | settings))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_model_with_a_decoder(models_folder):
+    model = str(small_models.m2m(models_folder))
+    with pytest.raises(RecipeError, match="cannot do model .* which has a decoder"):
+        align([(["a"], ["b"])], implementation="package", model=model)
