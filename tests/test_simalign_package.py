@@ -12,6 +12,8 @@ pytest.importorskip("simalign")
 torch = pytest.importorskip("torch")
 LANGUAGES = ("eng_Latn", "deu_Latn")
 METHODS = ["argmax", "itermax", "forward", "reverse", "match"]
+# as the package calls them
+NAMES = dict(zip(METHODS, ["inter", "itermax", "fwd", "rev", "mwmf"], strict=True))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -35,29 +37,52 @@ def fitting(count, longest=30):
     return pairs[:count]
 
 
-def align(pairs, **settings):
-    """The aligner, and links and scores of each pair."""
+def align(pairs, encoder=None, **settings):
+    """The aligner, the links of each pair, and the column; `encoder` is one that is loaded already."""
     settings = {"aligner": "simalign", **settings}
     aligner = aligners.open(recipe.Align(**settings), runtime=recipe.Runtime(device="cpu"))
+    if encoder is not None:
+        aligner.encoder = encoder
     source, target = (TokenColumn.of([pair[side] for pair in pairs]) for side in (0, 1))
     links = aligner.align(source, target, languages=LANGUAGES)
     found = list(zip(links.source.tolist(), links.target.tolist(), strict=True))
     return aligner, [found[a:b] for a, b in zip(links.offsets[:-1], links.offsets[1:], strict=True)], links
 
 
+@pytest.fixture(scope="module")
+def shared(model):
+    """Our own encoder of layer 2, loaded once."""
+    return aligners.open(
+        recipe.Align(aligner="simalign", model=model, layer=2), runtime=recipe.Runtime(device="cpu")
+    ).encoder
+
+
 @pytest.mark.parametrize("level", ["subword", "word"])
+def test_own_links_are_those_of_the_package(model, shared, level):
+    pairs = fitting(300)
+    settings = {"model": model, "layer": 2, "level": level}
+    package = align([], implementation="package", **settings)[0].package
+    # all methods of one encoding; the matching of networkx is slow
+    for methods, some in ((METHODS[:4], pairs), (METHODS[4:], fitting(40, longest=15))):
+        package.matching_methods = [NAMES[method] for method in methods]
+        theirs = [package.get_word_aligns(source, target) for source, target in some]
+        for method in methods:
+            mine = align(some, encoder=shared, extraction=method, **settings)[1]
+            assert mine == [links[NAMES[method]] for links in theirs] and all(mine)
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_own_links_are_those_of_the_package(model, method, level):
-    pairs = fitting(40 if method == "match" else 300)
-    settings = {"model": model, "layer": 2, "extraction": method, "level": level}
+def test_the_package_behind_the_protocol(model, shared, method):
+    settings = {"model": model, "layer": 2, "extraction": method}
+    pairs = fitting(8, longest=15)
     aligner, theirs, _ = align(pairs, implementation="package", **settings)
-    assert aligner.counts["pairs.past_limit"] == 0
-    assert align(pairs, **settings)[1] == theirs and all(theirs)
+    assert align(pairs, encoder=shared, **settings)[1] == theirs and all(theirs)
+    assert aligner.counts == {"words.without_subwords": 0, "pairs.past_limit": 0}
 
 
 def test_distortion(model):
     settings = {"model": model, "layer": 1, "distortion": 0.5, "extraction": "argmax"}
-    pairs = fitting(40)
+    pairs = fitting(20)
     straight = align(pairs, **(settings | {"distortion": 0.0}))[1]
     assert align(pairs, implementation="package", **settings)[1] == align(pairs, **settings)[1] != straight
 
