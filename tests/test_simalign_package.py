@@ -134,3 +134,50 @@ def test_a_model_with_a_decoder(models_folder):
     model = str(small_models.m2m(models_folder))
     with pytest.raises(RecipeError, match="cannot do model .* which has a decoder"):
         align([(["a"], ["b"])], implementation="package", model=model)
+
+
+def one_by_one(path, words, layer, language=None):
+    """Hidden states of one sentence without special sub-words, by the whole encoder, and the word of each."""
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, whole = AutoTokenizer.from_pretrained(path), AutoModel.from_pretrained(path).eval()
+    found = []
+    for sentence in words:
+        if language:
+            tokenizer.src_lang = language
+        given = tokenizer(sentence, is_split_into_words=True, return_tensors="pt")
+        encoder = whole.get_encoder() if whole.config.is_encoder_decoder else whole
+        with torch.no_grad():
+            hidden = encoder(**given, output_hidden_states=True).hidden_states[layer][0, 1:-1]
+        found.append((hidden.numpy(), np.array(given.word_ids()[1:-1])))
+    return found
+
+
+def test_m2m_links_are_those_of_the_package_functions(models_folder):
+    from simalign import SentenceAligner as Package
+
+    path = str(small_models.m2m(models_folder))
+    # German alone, as the codes of both languages go to the tokenizer
+    pairs = [pair for pair in small_models.bitext("deu_Latn") if max(map(len, pair)) <= 20][:60]
+    sides = [one_by_one(path, [p[k] for p in pairs], 2, language) for k, language in enumerate(LANGUAGES)]
+    for method in METHODS[:4]:
+        rows = align(pairs, aligner="transalign", model=path, layer=2, extraction=method, threshold=0.0)[1]
+        for mine, (x, heads), (y, tails) in zip(rows, *sides, strict=True):
+            similarity = Package.get_similarity(x, y)
+            forward, reverse = Package.get_alignment_matrix(similarity)
+            cells = {"argmax": forward * reverse, "forward": forward, "reverse": reverse}.get(method)
+            i, j = np.nonzero(Package.iter_max(similarity) if cells is None else cells)
+            assert mine == sorted(set(zip(heads[i].tolist(), tails[j].tolist(), strict=True)))
+
+
+@pytest.mark.parametrize("threshold", [0.001, 0.1])
+def test_awesome_links_are_those_of_ten_lines(model, threshold):
+    pairs = fitting(60, longest=20)
+    sides = [one_by_one(model, [p[k] for p in pairs], 2) for k in (0, 1)]
+    rows = align(pairs, aligner="awesome", model=model, layer=2, threshold=threshold)[1]
+    assert any(rows)
+    for mine, (x, heads), (y, tails) in zip(rows, *sides, strict=True):
+        products = torch.from_numpy(x @ y.T)
+        both = (products.softmax(-1) > threshold) & (products.softmax(-2) > threshold)
+        i, j = (part.tolist() for part in torch.nonzero(both, as_tuple=True))
+        assert mine == sorted(set(zip(heads[i].tolist(), tails[j].tolist(), strict=True)))
