@@ -103,7 +103,7 @@ def test_an_ensemble_in_a_run_and_in_the_plain_form(tmp_path, monkeypatch, capsy
     text = RECIPE.partition("[align]")[0] + MEMBERS
     (tmp_path / "links.txt").write_text("0-0\n" * ROWS)
     path = write_project(tmp_path, text)
-    assert here("run", path, "--quiet") == 0
+    assert here("ingest", path, "--quiet") == 0 and here("align", path, "--quiet") == 0
     (fit,) = (tmp_path / "runs" / "deu_Latn").glob("align-*/fit")
     assert sorted(p.name for p in fit.iterdir() if p.is_dir()) == ["statistical"]
     parts = [pq.read_table(p)["links"] for p in sorted(fit.parent.glob("part-*"))]
