@@ -19,7 +19,7 @@ from xproj.schema import STATUSES
 from xproj.stages.base import TEXTS, TOKENS, Inputs, Mapped, Stage, language_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from xproj import corpora
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from xproj.taggers import Tagger
 
 
+BACK_COLUMNS = ("back_tokens", "back_entities", "back_links")
+# a larger share of links below project.min_link is worth a remark
+MANY_WEAK = 0.25
 # which sides a corpus must have; the other one is made by `translate`
 SIDES: dict[str, Literal["both", "source", "target"]] = {
     "bitext": "both",
@@ -202,10 +205,27 @@ class Align(Stage):
     """Which word of the target sentence is which word of the source sentence."""
 
     name = "align"
+    version = 2
     required = ("id", *TOKENS)
     optional = ("status",)
-    adds = ("links",)
     keys = ("language", "source")
+
+    @property
+    def _refines(self) -> bool:
+        return self.recipe.align.refine != "off"
+
+    def reads(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """With the back-translation when it is to be aligned too."""
+        return (*self.required, *(("back_tokens",) if self._refines else ())), self.optional
+
+    def adding(self) -> tuple[str, ...]:
+        """The status only where pairs are filtered."""
+        back = ("back_links",) if self._refines else ()
+        return "links", "pair_score", *back, *(("status",) if self.recipe.align.min_pair_score else ())
+
+    def remedy(self, column: str) -> str:
+        """As of the setting that asks for a back-translation."""
+        return without_back_translation(self.recipe)
 
     @cached_property
     def _aligner(self) -> Aligner:
@@ -213,33 +233,92 @@ class Align(Stage):
 
         return aligners.open(self.recipe.align, fitted=self.fitted, runtime=self.recipe.runtime)
 
+    @cached_property
+    def _back_aligner(self) -> Aligner:
+        """The aligner of back-translation and target sentence."""
+        from xproj import aligners
+
+        settings = aligners.of_back_translation(self.recipe.align)
+        fitted = self.fitted and self.fitted / aligners.BACK
+        return aligners.open(settings, fitted=fitted, runtime=self.recipe.runtime)
+
     def needs_fit(self) -> bool:
         """As the aligner says."""
-        return self._aligner.needs_fit
+        return self._aligner.needs_fit or (self._refines and self._back_aligner.needs_fit)
 
     def runtime_keys(self) -> tuple[str, ...]:
         """In half precision, rounding depends on the batches."""
-        return () if self.recipe.align.dtype == "float32" else ("batch_tokens",)
+        align = self.recipe.align
+        dtypes = {align.dtype, *(align.member(name).dtype for name in align.members)}
+        return () if dtypes == {"float32"} else ("batch_tokens",)
 
     def begin(self, rows: int) -> None:
         """A file of links must have a line for every row."""
-        if self.recipe.align.aligner == "given":
+        from xproj import aligners
+
+        if aligners.reads_file(self.recipe.align):
             cast("GivenAligner", self._aligner).check_rows(rows)
 
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
-        """Fit the aligner on all pairs that are ok."""
-        return self._aligner.fit(_Pairs(inputs), languages=self.languages, output=output, progress=progress)
+        """Fit the aligner on all pairs that are ok, and another one on back-translations and target sentences."""
+        from xproj import aligners
+
+        if not self._refines:
+            return self._aligner.fit(_Pairs(inputs), languages=self.languages, output=output, progress=progress)
+        counts: dict[str, Any] = {}
+        if self._aligner.needs_fit:
+            shared = aligners.share(progress, 0, 2)
+            counts = self._aligner.fit(_Pairs(inputs), languages=self.languages, output=output, progress=shared)
+        if self._back_aligner.needs_fit:
+            shared, pairs = aligners.share(progress, 1, 2), _Pairs(inputs, "back_tokens")
+            same = self.languages[1], self.languages[1]
+            found = self._back_aligner.fit(pairs, languages=same, output=output / aligners.BACK, progress=shared)
+            counts = {**counts, **{f"back.{key}": value for key, value in found.items()}}
+        return counts
 
     def map(self, table: pa.Table, first_row: int = 0) -> Mapped:
-        """The links of each pair, sorted by source, then target."""
+        """The links of each pair, sorted by source, then target, and how parallel the pair looks by them."""
+        from xproj import aligners
+        from xproj.core.pair_scores import pair_scores
+
         # links in a file belong to sentences by their place, so this aligner must know it
-        place: dict[str, Any] = {"first_row": first_row} if self.recipe.align.aligner == "given" else {}
+        place: dict[str, Any] = {"first_row": first_row} if aligners.reads_file(self.recipe.align) else {}
         source, target = pair(table)
         links = self._aligner.align(source, target, languages=self.languages, **place)
-        linked = int(np.count_nonzero(np.diff(links.offsets)))
-        counts = count_rows(table) | {"links": len(links.source), "rows.linked": linked}
+        scores = pair_scores(links.offsets, links.source, links.target, links.score, source.lengths, target.lengths)
+        ok, codes = ok_rows(table), schema.status_codes(table)
+        filtered = ok & (scores < np.float32(self.recipe.align.min_pair_score))
+        codes = np.where(filtered, STATUSES.index("filtered"), codes)
+        kept = ok & ~filtered
+        columns = {
+            "links": only(kept, replace(links, valid=ok).write()),
+            "pair_score": pa.array(scores, mask=~ok),
+            "status": schema.status_array(codes),
+        }
+        counts = count_rows(table, codes) | {
+            "links": total(columns["links"]),
+            "rows.linked": int(np.count_nonzero(np.diff(links.offsets)[kept])),
+        }
         counts |= getattr(self._aligner, "counts", {})
-        return Mapped({"links": replace(links, valid=ok_rows(table)).write()}, counts)
+        if self.recipe.align.min_pair_score:
+            counts["rows.filtered.pair_score"] = int(filtered.sum())
+        if self._refines:
+            columns["back_links"] = self._back_links(table, kept)
+            counts["back_links"] = total(columns["back_links"])
+        return Mapped({name: columns[name] for name in self.adding()}, counts)
+
+    def _back_links(self, table: pa.Table, wanted: np.ndarray) -> pa.Array:
+        """Links between back-translation and target sentence, null where there is no back-translation."""
+        back, target = (TokenColumn.read(only(wanted, table[name])) for name in ("back_tokens", "target_tokens"))
+        return self._back_aligner.align(back, target, languages=(self.languages[1], self.languages[1])).write()
+
+
+def without_back_translation(recipe: Recipe) -> str:
+    """What to do when the setting `refine` asks for columns that are not there."""
+    return (
+        f"[align] refine = {recipe.align.refine!r} needs a back-translation: back_tokens, back_entities and, "
+        "from align, back_links; add them or set align.refine=off"
+    )
 
 
 @dataclass(frozen=True)
@@ -247,25 +326,32 @@ class _Pairs:
     """Token columns of all shards, read anew in every pass."""
 
     inputs: Inputs
+    side: str = "source_tokens"
 
     def __iter__(self) -> Iterator[tuple[TokenColumn, TokenColumn]]:
-        return (pair(table) for table in self.inputs)
+        return (pair(table, self.side) for table in self.inputs)
 
 
 class Project(Stage):
     """Source entities find their target spans, or a reason why not."""
 
     name = "project"
-    version = 2
+    version = 3
     required = ("id", *TOKENS, "source_entities", "links")
     adds = ("target_entities", "dropped", "status")
+    keys = ("align.refine",)
 
     def reads(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """With the columns of the scorers that it weighs, and their candidates."""
         project = self.recipe.project
         scores = tuple(f"score_{name}" for name in project.scores if name not in COMPUTED)
         given = ("candidates",) if scores or project.candidates == "tagged" else ()
-        return (*self.required, *scores, *given), ("source_predicted", "status")
+        back = BACK_COLUMNS if self.recipe.align.refine != "off" else ()
+        return (*self.required, *scores, *given, *back), ("source_predicted", "status")
+
+    def remedy(self, column: str) -> str:
+        """As of the setting that asks for the column."""
+        return without_back_translation(self.recipe) if column in BACK_COLUMNS else super().remedy(column)
 
     def needs_fit(self) -> bool:
         """Does the score ask how frequent words are?"""
@@ -293,10 +379,16 @@ class Project(Stage):
         Raises:
             SchemaError: an entity or a link points outside its sentence.
         """
-        from xproj import projection
+        from xproj import projection, refinement
 
-        projected = projection.project(table, self.recipe.project, self._frequencies)
-        counts = count_rows(table, projected.status)
+        settings, mode = self.recipe.project, self.recipe.align.refine
+        counts: Counts = {}
+        if mode == "off":
+            projected = projection.project(table, settings, self._frequencies)
+        else:
+            projected, direct = refinement.project(table, settings, self._frequencies, mode=mode)
+            counts["entities.projected.direct"] = with_span(table["source_entities"], direct.target_entities)
+        counts = count_rows(table, projected.status) | counts | projection.weak_links(table, settings)
         counts["entities"] = total(table["source_entities"])
         reasons = Counter(pc.struct_field(pc.list_flatten(projected.dropped), "reason").to_pylist())
         counts["entities.projected"] = with_span(table["source_entities"], projected.target_entities)
@@ -309,3 +401,23 @@ class Project(Stage):
             "status": schema.status_array(projected.status),
         }
         return Mapped(columns, counts)
+
+    def remarks(self, counts: Mapping[str, int]) -> list[str]:
+        """Both projection ratios where back-translation refines, and links that are weaker than is sensible."""
+        from xproj import refinement
+
+        lines = []
+        if "entities.projected.direct" in counts:
+            lines += refinement.compared(
+                self.recipe.align.refine,
+                counts["entities"],
+                counts["entities.projected"],
+                counts["entities.projected.direct"],
+            )
+        weak, links = counts.get("links.below_min_link", 0), counts.get("links.read", 0)
+        if weak > MANY_WEAK * links:
+            lines.append(
+                f"{weak} of {links} links score below project.min_link = {self.recipe.project.min_link:g} and did not "
+                "count as links; with union or grow-diag project.min_link = 0 counts every link that was chosen"
+            )
+        return lines
