@@ -101,10 +101,8 @@ def chain(recipe: Recipe, raw: Mapping[str, str]) -> dict[str, Step]:
         required, optional = stage.reads()
         for column in required:
             if column not in makers:
-                what = f"add [score] with scorers = [{column.removeprefix('score_')!r}]"
                 raise RecipeError(
-                    f"[{name}] reads the column {column!r}, which no stage of this recipe makes; "
-                    f"{what if column.startswith('score_') else 'add [score]'}"
+                    f"[{name}] reads the column {column!r}, which no stage of this recipe makes; {_maker(column)}"
                 )
         read = {makers[column] for column in (*required, *optional) if column in makers}
         sources = tuple(other for other in steps if other in read)
@@ -115,6 +113,14 @@ def chain(recipe: Recipe, raw: Mapping[str, str]) -> dict[str, Step]:
         steps[name] = Step(stage, provenance, sources, follows)
         makers |= dict.fromkeys(stage.adding(), name)
     return steps
+
+
+def _maker(column: str) -> str:
+    """What to add to a recipe to have a column."""
+    if column == "marked_text":
+        return 'add [translate] with markers = "blanks", on route = "translate-train"'
+    scorer = column.removeprefix("score_")
+    return "add [score]" if scorer == column else f"add [score] with scorers = [{scorer!r}]"
 
 
 def _settings(recipe: Recipe, stage: Stage, raw: Mapping[str, str]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ evaluate are nothing but such a fit. Engines are opened on first use, once per p
 from xproj.stages.base import Inputs, Mapped, Stage, language_of
 from xproj.stages.fits import Evaluate, Silver, Train, score_tagger, signature, train
 from xproj.stages.score import Score
-from xproj.stages.shards import Align, Ingest, Project, Tag, TagTarget, Translate
+from xproj.stages.shards import Align, Ingest, Project, Tag, TagTarget
+from xproj.stages.translate import Translate
 
 STAGES: dict[str, type[Stage]] = {
     stage.name: stage for stage in (Ingest, Translate, Tag, Align, Score, Project, Silver, Train, Evaluate)

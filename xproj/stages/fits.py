@@ -94,7 +94,7 @@ def signature(recipe: Recipe) -> str:
         "route": recipe.route,
         "tr": recipe.translate.translator if recipe.translate and recipe.route != "bitext" else None,
         "tag": recipe.tag.tagger if recipe.tag else None,
-        "al": recipe.align.aligner,
+        "al": recipe.align.aligner if project.needs_links or recipe.score else None,
         "sc": "+".join(sorted(project.scores)),
         "solve": project.solver,
         "filter": chosen,

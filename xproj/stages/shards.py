@@ -14,8 +14,7 @@ import pyarrow.compute as pc
 from xproj import schema
 from xproj.columns import EntityColumn, TokenColumn, build_list, combine
 from xproj.recipe import COMPUTED
-from xproj.rows import OK, count_rows, ok_rows, only, pair, total, with_span
-from xproj.schema import STATUSES
+from xproj.rows import count_rows, ok_rows, only, pair, total, with_span
 from xproj.stages.base import TEXTS, TOKENS, Inputs, Mapped, Stage, language_of
 
 if TYPE_CHECKING:
@@ -65,61 +64,6 @@ class Ingest(Stage):
         if table["target_gold"].null_count < table.num_rows:
             counts["gold"] = total(table["target_gold"])
         return counts
-
-
-class Translate(Stage):
-    """The missing side of each pair: the target's, on the route translate-test the source's."""
-
-    name = "translate"
-    optional = (*TEXTS, *TOKENS, "status")
-    keys = ("route", "language", "source")
-
-    @property
-    def _sides(self) -> tuple[str, str]:
-        return ("target", "source") if self.recipe.route == "translate-test" else ("source", "target")
-
-    @classmethod
-    def planned(cls, recipe: Recipe) -> bool:
-        """A bitext has both sides."""
-        return recipe.translate is not None and recipe.route != "bitext"
-
-    def adding(self) -> tuple[str, ...]:
-        """Text and words of the side that is made."""
-        made = self._sides[1]
-        return f"{made}_text", f"{made}_tokens", "translation_score", "status"
-
-    @cached_property
-    def _translator(self) -> Any:
-        from xproj import translators
-
-        assert self.recipe.translate is not None
-        return translators.open(self.recipe.translate.translator)
-
-    def map(self, table: pa.Table, first_row: int = 0) -> Mapped:
-        """Translate the rows that lack the other side; the others keep what they have."""
-        from xproj.core import words
-
-        given, made = self._sides
-        code = dict(zip(("source", "target"), self.languages, strict=True))
-        here, there = language_of(code[given]), language_of(code[made])
-        codes = schema.status_codes(table).copy()
-        texts, tokens = table[f"{made}_text"].to_pylist(), table[f"{made}_tokens"].to_pylist()
-        missing = [r for r in np.flatnonzero(codes == OK).tolist() if not texts[r] and not tokens[r]]
-        rows = pa.array(missing, pa.int64())
-        given_columns = (table[f"{given}_{kind}"].take(rows).to_pylist() for kind in ("text", "tokens"))
-        sentences = [text or words.join(tokens or [], here) for text, tokens in zip(*given_columns, strict=True)]
-        translations = self._translator.translate(sentences, source=here.code, target=there.code)
-        scores = np.full(table.num_rows, np.nan, dtype=np.float32)
-        for row, (best, *_) in zip(missing, translations, strict=True):
-            texts[row], tokens[row] = best.text, words.words(best.text, there)
-            codes[row], scores[row] = STATUSES.index(best.status), best.score
-        columns = {
-            f"{made}_text": pa.array(texts, pa.string()),
-            f"{made}_tokens": pa.array(tokens, pa.list_(pa.string())),
-            "translation_score": pa.array(scores, mask=np.isnan(scores)),
-            "status": schema.status_array(codes),
-        }
-        return Mapped(columns, count_rows(table, codes) | {"rows.translated": len(missing)})
 
 
 class Tag(Stage):
@@ -207,6 +151,11 @@ class Align(Stage):
     adds = ("links",)
     keys = ("language", "source")
 
+    @classmethod
+    def planned(cls, recipe: Recipe) -> bool:
+        """Does anything read links?"""
+        return recipe.project.needs_links or recipe.score is not None
+
     @cached_property
     def _aligner(self) -> Aligner:
         from xproj import aligners
@@ -251,8 +200,8 @@ class Project(Stage):
     """Source entities find their target spans, or a reason why not."""
 
     name = "project"
-    version = 2
-    required = ("id", *TOKENS, "source_entities", "links")
+    version = 3
+    required = ("id", *TOKENS, "source_entities")
     adds = ("target_entities", "dropped", "status")
 
     def reads(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -260,7 +209,9 @@ class Project(Stage):
         project = self.recipe.project
         scores = tuple(f"score_{name}" for name in project.scores if name not in COMPUTED)
         given = ("candidates",) if scores or project.candidates == "tagged" else ()
-        return (*self.required, *scores, *given), ("source_predicted", "status")
+        links = ("links",) if project.needs_links else ()
+        marked = ("marked_text",) if project.candidates == "markers" else ()
+        return (*self.required, *links, *scores, *given, *marked), ("source_predicted", "status")
 
     def needs_fit(self) -> bool:
         """Does the score ask how frequent words are?"""
