@@ -230,22 +230,6 @@ class Recipe(Table):
     evaluate: Evaluate | None = None
     runtime: Runtime = Runtime()
 
-    @model_validator(mode="after")
-    def _marks_have_a_way(self) -> Recipe:
-        if self.translate is None or self.translate.markers is None:
-            return self
-        if self.route == "translate-test":
-            raise ValueError(
-                "[translate] markers needs labels on the side that is translated, which route = 'translate-test' does "
-                "not have; leave markers out"
-            )
-        if self.tag is not None:
-            raise ValueError(
-                "[tag] labels sentences after they were translated, too late for [translate] markers; label the "
-                "corpus first (`xproj tag`) and leave [tag] out"
-            )
-        return self
-
 
 TABLES: dict[str, type[Table]] = {
     "ingest": Ingest,

@@ -16,6 +16,8 @@ COPIED_WORDS = 5
 # the same words so many times in a row are not said by people
 REPEATS = 4
 LONGEST_REPEATED = 8
+# text whose words are so long on average has no spaces
+UNSPACED = 16
 # how far a length may be from the usual ratio of the two languages, and from how many pairs the usual one is known
 LENGTH_FACTOR = 3.0
 LENGTH_SLACK = 20
@@ -83,23 +85,24 @@ def is_copy(source: str, target: str) -> bool:
 def stutters(source: str, target: str) -> bool:
     """Does the translation say up to 8 words at least 4 times in a row, and more often than the text does?
 
-    Text without spaces is read by its characters, of which 8 times as many may repeat.
+    Text without spaces is read by its characters; up to 64 of them may repeat, and must fill 16 places at least.
     """
-    spaced = len(target.split()) > 1 or len(target) < REPEATS * LONGEST_REPEATED
+    spaced = len(target) < UNSPACED * len(target.split())
     units, given = (target.split(), source.split()) if spaced else (list(target), list(source))
-    longest = LONGEST_REPEATED if spaced else LONGEST_REPEATED * 8
     if len(units) - len(set(units)) < REPEATS - 1:
         return False
-    times = repeats(units, longest)
-    return times >= REPEATS and times > repeats(given, longest)
+    longest, least = (LONGEST_REPEATED, 1) if spaced else (8 * LONGEST_REPEATED, UNSPACED)
+    times = repeats(units, longest, least)
+    return times >= REPEATS and times > repeats(given, longest, least)
 
 
-def repeats(units: Sequence[str], longest: int) -> int:
-    """How often at most a sequence of 1 to `longest` units stands in a row; 1 when none is repeated."""
+def repeats(units: Sequence[str], longest: int, least: int = 1) -> int:
+    """How often at most a sequence of 1 to `longest` units stands in a row, filling `least` places; at least 1."""
     best = min(len(units), 1)
     for period in range(1, min(longest, len(units) // 2) + 1):
         run = 0
         for here, there in zip(units, units[period:], strict=False):
             run = run + 1 if here == there else 0
-            best = max(best, run // period + 1)
+            if run + period >= least:
+                best = max(best, run // period + 1)
     return best

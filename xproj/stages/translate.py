@@ -16,6 +16,7 @@ from xproj.stages.base import TEXTS, TOKENS, Mapped, Stage, language_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from xproj import recipe as recipes
     from xproj.core.markers import Marked
@@ -31,6 +32,18 @@ class Translate(Stage):
     version = 2
     optional = (*TEXTS, *TOKENS, "status")
     keys = ("route", "language", "source")
+
+    def __init__(self, recipe: Recipe, fitted: Path | None = None) -> None:
+        super().__init__(recipe, fitted)
+        if self._settings.markers is None:
+            return
+        if self._sides[0] == "target":
+            raise RecipeError("[translate] markers needs labels on the side that is translated; leave markers out")
+        if recipe.tag is not None:
+            raise RecipeError(
+                "[tag] labels sentences after they were translated, too late for [translate] markers; label the corpus "
+                "first (`xproj tag`) and leave [tag] out"
+            )
 
     @property
     def _settings(self) -> recipes.Translate:
@@ -66,8 +79,6 @@ class Translate(Stage):
             raise RecipeError(
                 f"[translate] translator = {self._settings.translator!r} carries no markers; leave them out"
             )
-        if self._settings.markers and self._sides[0] == "target":
-            raise RecipeError("[translate] markers needs a labelled source side to translate; leave markers out")
         return translator
 
     def map(self, table: pa.Table, first_row: int = 0) -> Mapped:
