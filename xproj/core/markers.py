@@ -13,7 +13,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 SPECIAL = re.compile(r"[\\\[\]{}^$/@<>]")
 # line ends and NUL cut sentences apart, the other controls mean nothing in a sentence; a half of a surrogate pair is no
@@ -23,6 +23,7 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 TOKEN = re.compile(r"\\(?P<escaped>.)|\[\[(?P<mark>[^\[\]]*)\]\]|\[[^\[\]]*\]|(?P<text>[^\\\[]+|.)", re.DOTALL)
 ENTITY = re.compile(r"t:e:(\d+)")
 CHUNK = re.compile(r"\S+")
+PARTICLES = re.compile(r"(?:[^\W\d_A-Z]+(?:['’]|\s+))+")
 
 
 class Piece(NamedTuple):
@@ -92,7 +93,22 @@ def decode_blanks(raw: str) -> Marked:
         pieces += [Piece(start, len(text), entity) for entity in entities]
         entities, start = sorted({int(number) for number in ENTITY.findall(mark)}), len(text)
     pieces += [Piece(start, len(text), entity) for entity in entities]
-    return squeeze(text, pieces)
+    return squeeze(text, _without_particles(text, pieces))
+
+
+def _without_particles(text: str, pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The pieces without the particles before a name: `de Madrid` and `d'Itàlia` are marked as Madrid and Itàlia.
+
+    The engine marks word by word, but what is elided or contracted at the very end of its way (lt-proc -p) joins the
+    preposition or article to the mark of the name that follows. Within an entity such words stay.
+    """
+    ends: dict[int, int] = {}
+    for piece in pieces:
+        goes_on = not text[ends.get(piece.entity, 0) : piece.start].strip() and piece.entity in ends
+        ends[piece.entity] = piece.end
+        found = None if goes_on else PARTICLES.match(text, piece.start, piece.end)
+        begins = found is not None and text[found.end() : found.end() + 1].isupper() and found.end() < piece.end
+        yield piece._replace(start=found.end()) if found is not None and begins else piece
 
 
 def squeeze(text: str, pieces: Iterable[Piece] = ()) -> Marked:
