@@ -223,7 +223,6 @@ def stages_of(group, name=None):
 @pytest.mark.parametrize("stage", ["lt-proc", "apertium-tagger", "apertium-transf"])
 def test_killing_a_stage_loses_nothing(monkeypatch, stage):
     texts = [f"The house number {k} is in the green street of Peter." for k in range(300)]
-    expected = translate(texts)
     started, killed = [], []
     real = subprocess.Popen
 
@@ -238,7 +237,6 @@ def test_killing_a_stage_loses_nothing(monkeypatch, stage):
         for pid in killed[:1]:
             os.kill(pid, signal.SIGKILL)
 
-    apertium.installed_modes()
     monkeypatch.setattr(ApertiumTranslator, "mode", lambda *_: "eng-spa")
     monkeypatch.setattr(apertium.subprocess, "Popen", spy)
     killer = threading.Thread(target=kill)
@@ -249,12 +247,11 @@ def test_killing_a_stage_loses_nothing(monkeypatch, stage):
     assert [t.status for t in found] == ["ok"] * len(texts)
     numbers = [[word for word in t.text.split() if word.isdigit()] for t in found]
     assert numbers == [[str(k)] for k in range(300)]
-    assert len(expected) == len(found)
 
 
 @needs_apertium
 def test_many_sentences_stay_in_their_places():
-    n = int(os.environ.get("XPROJ_APERTIUM_SENTENCES", "1500"))
+    n = int(os.environ.get("XPROJ_APERTIUM_SENTENCES", "600"))
     texts = [f"Report {k} of Mr. Smith says: the {('house', 'bank', 'river')[k % 3]} [{k}] is old?" for k in range(n)]
     found = translate(texts)
     assert {t.status for t in found} == {"ok"}
