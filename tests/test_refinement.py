@@ -17,7 +17,7 @@ from xproj.errors import SchemaError
 from xproj.frequencies import count
 from xproj.pipeline import advice
 from xproj.schema import COLUMNS, STATUSES, conform
-from xproj.stages.shards import Project
+from xproj.stages import Project
 
 ON = MODES[1:]
 WORDS = ("John Smith lives in Rome", "John Smith vive a Roma")

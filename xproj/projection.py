@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xproj import evidence
-from xproj.columns import EntityColumn, LinkColumn, combine, flatten
+from xproj.columns import LINK, EntityColumn, LinkColumn, combine, flatten
 from xproj.core import candidates as spans
 from xproj.core import filters, heuristic, hull, ilp, matching, scores
 from xproj.errors import SchemaError
@@ -69,9 +69,10 @@ class Problem(NamedTuple):
 def project(table: pa.Table, settings: Project, frequencies: Frequencies | None = None) -> Projected:
     """Project the source entities of every row with status ok.
 
-    `table` has the columns id, source_tokens, target_tokens, source_entities, source_predicted, links, status and, with
-    model scores, candidates and score_*. A row without source labels gets the status unlabelled. `frequencies` are
-    those of the corpus (see frequencies.count); without them the posterior score cannot tell articles from names.
+    `table` has the columns id, source_tokens, target_tokens, source_entities, source_predicted, status; links, if the
+    settings need them; with model scores candidates and score_*; with candidates from markers marked_text. A row
+    without source labels gets the status unlabelled. `frequencies` are those of the corpus (see frequencies.count);
+    without them the posterior score cannot tell articles from names.
 
     Raises:
         SchemaError: links, entities or candidates outside their sentence, or scores that do not fit the candidates.
@@ -134,7 +135,7 @@ def weak_links(table: pa.Table, settings: Project) -> dict[str, int]:
 def read_problem(table: pa.Table, settings: Project, live: np.ndarray) -> Problem:
     """The matching problem of a table; `live` (rows,) marks the rows that are projected at all."""
     entities = EntityColumn.read(table["source_entities"])
-    links = LinkColumn.read(table["links"])
+    links = LinkColumn.read(table["links"] if settings.needs_links else pa.nulls(table.num_rows, pa.list_(LINK)))
     _, source_words = _lengths(table["source_tokens"])
     target_offsets, target_words = _lengths(table["target_tokens"])
     check_links(table, "links", links, source_words, target_words)
@@ -239,11 +240,19 @@ def score_candidates(
     if models or settings.candidates == "tagged":
         edges = problem.edge_allowed, problem.target_offsets
         given = evidence.read_candidates(table, problem.rows, problem.target_words, settings.max_words, *edges)
-    found = _aligned(problem, settings) if given is None else given.found
+    marked = None
+    if settings.candidates == "markers":
+        edges = problem.edge_allowed, problem.target_offsets
+        found, marked = evidence.read_marked(table, settings.markers, problem.rows, settings.max_words, *edges)
+    else:
+        found = _aligned(problem, settings) if given is None else given.found
     total = np.zeros(len(found.start), dtype=np.float32)
+    if marked is not None:
+        total += np.float32(settings.scores.get("markers", 0.0)) * marked
     if weight := settings.scores.get("alignment", 0.0):
         look_up = partial(_common, problem, table, frequencies)
-        total += np.float32(weight) * _alignment(problem, settings, found, given is not None, look_up)
+        placed = given is not None or marked is not None
+        total += np.float32(weight) * _alignment(problem, settings, found, placed, look_up)
     if weight := settings.scores.get("orthographic", 0.0):
         total += np.float32(weight) * evidence.orthographic(table, problem.entities, problem.rows, found)
     for name, weight in models.items():
@@ -369,6 +378,8 @@ def _filter(problem: Problem, settings: Project, solution: Solution) -> Solution
     """Reject incomplete spans: of rows with predicted labels (auto), of all rows, or of none."""
     names = settings.filter
     rules: tuple[str, ...] = ("strict",) if names in ("auto", "strict") else () if names == "none" else tuple(names)
+    if settings.candidates == "markers" and names == "auto":
+        rules = ()  # what is complete is said by links, which marks do not need
     if settings.solver == "hull":
         # it cuts spans to that rule, as its authors do
         rules = tuple(rule for rule in rules if rule != "restr_tgt")

@@ -47,7 +47,14 @@ class Ingest(Table):
 class Translate(Table):
     """Who makes the missing side."""
 
-    translator: str = Field("bitext", description="bitext (the text is given) or fake (for trying out)")
+    translator: str = Field(
+        "bitext", description="bitext (the text is given), apertium (rules) or fake (for trying out)"
+    )
+    mode: str | None = Field(None, description="apertium: an installed mode, e.g. eng-cat_valencia; else by language")
+    markers: Literal["blanks"] | None = Field(
+        None, description="entities travel as marks in the text: blanks (Apertium's word-bound blanks)"
+    )
+    checks: bool = Field(True, description="look for copied, repeated, too long and too short translations")
 
 
 class Tag(Table):
@@ -78,7 +85,9 @@ class Align(Table):
     iterations: int = Field(6, ge=1, description="EM iterations")
     prefixes: tuple[int, ...] = Field((4, 5, 6), description="prefix lengths averaged with the whole words")
     orthography: bool = Field(True, description="prefer words that look alike after transliteration")
-    capitals: bool = Field(True, description="prefer words with capitals for words with capitals, where that is learned")
+    capitals: bool = Field(
+        True, description="a word with a capital prefers one with a capital, as far as links show it"
+    )
     hmm: Literal["auto", "on", "off"] = Field("auto", description="HMM on top of IBM-1; auto: by corpus size")
     max_pairs: int = Field(20_000_000, ge=1, description="bound on distinct word pairs; the rarest are pruned")
     model: str | None = Field(
@@ -171,8 +180,14 @@ class Score(Table):
 class Project(Table):
     """How source entities find their target spans."""
 
-    candidates: Literal["ngrams", "aligned", "tagged"] = Field("ngrams", description="where target spans come from")
-    scores: dict[str, float] = Field(default_factory=lambda: {"alignment": 1.0}, description="weight of each score")
+    candidates: Literal["ngrams", "aligned", "tagged", "markers"] = Field(
+        "ngrams", description="where target spans come from"
+    )
+    markers: Literal["blanks"] = Field("blanks", description="how the marks of marked_text are written")
+    scores: dict[str, float] = Field(
+        default_factory=lambda: {"alignment": 1.0},
+        description="weight of each score; with candidates = markers only markers (share of marked words) by default",
+    )
     alignment_form: Literal["posterior", "bounded", "raw"] = Field("posterior", description="alignment score")
     solver: Literal["exact", "ilp", "greedy", "heuristic", "hull"] = Field("exact", description="how spans are chosen")
     min_score: float = Field(0.0, description="smallest total score of a span")
@@ -197,6 +212,31 @@ class Project(Table):
         "auto", description="completeness filter: auto = none for gold, strict for predicted labels"
     )
     drop: Literal["entity", "sentence"] = Field("entity", description="what a lost entity takes with it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _markers_score_themselves(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("candidates") == "markers":
+            return {"scores": {"markers": 1.0}, **data}
+        return data
+
+    @model_validator(mode="after")
+    def _markers_fit(self) -> Project:
+        if self.candidates != "markers":
+            if "markers" in self.scores:
+                raise ValueError("the score 'markers' needs candidates = 'markers'; leave one out or add the other")
+            return self
+        if self.solver in ("heuristic", "hull"):
+            raise ValueError(f"solver = {self.solver!r} reads links, not markers; use exact, greedy or ilp")
+        if models := [name for name in self.scores if name not in COMPUTED]:
+            raise ValueError(f"candidates = 'markers' have no score {models[0]!r}; choose of {', '.join(COMPUTED)}")
+        return self
+
+    @property
+    def needs_links(self) -> bool:
+        """Does it read word links? Marks alone need none, unless links are asked to judge them."""
+        judged = "alignment" in self.scores or self.filter not in ("auto", "none")
+        return self.candidates != "markers" or judged
 
     @model_validator(mode="after")
     def _constraint_has_an_effect(self) -> Project:
@@ -285,7 +325,7 @@ TABLES: dict[str, type[Table]] = {
     "runtime": Runtime,
 }
 # scores that `project` computes itself; any other one is a column that the stage `score` makes
-COMPUTED = ("alignment", "orthographic")
+COMPUTED = ("alignment", "orthographic", "markers")
 # what is no folder is the name of a model
 MODEL_KEYS = ("model", "translator_model")
 PATH_KEYS = {
@@ -390,7 +430,7 @@ def _explain(error: ValidationError, root: type[BaseModel], prefix: tuple[str, .
         elif item["type"] == "missing":
             parts.append(f"{key} is missing; {item['msg'].lower()}")
         elif item["type"] == "value_error":
-            parts.append(f"[{key}] {item['ctx']['error']}")
+            parts.append(f"[{key}] {item['ctx']['error']}" if key else str(item["ctx"]["error"]))
         else:
             parts.append(f"{key} = {item['input']!r}: {item['msg']}")
     return "; ".join(parts)

@@ -11,7 +11,7 @@ from xproj.core.lexicon import ALPHA
 
 SENTENCES = [
     "Yesterday Maria saw NATO .",
-    "\" Maria lives in the USA , \" says Peter",
+    '" Maria lives in the USA , " says Peter',
     "1999 Berlin was new",
     "",
     "42 A6 -",

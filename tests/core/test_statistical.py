@@ -150,7 +150,7 @@ def test_iterations_equal_plain_python(orthographic):
             assert there[flipped][1] == pytest.approx([expected_null[word] for word in words], rel=1e-4)
             t[flipped], floor = plain_maximisation(expected, {key[::step]: a for key, a in alpha.items()})
             none = {(0, word): ALPHA for word in words}
-            every = plain_maximisation({(0, word): expected_null[word] for word in words} , none)[0]
+            every = plain_maximisation({(0, word): expected_null[word] for word in words}, none)[0]
             null[flipped] = {word: every[0, word] for word in words}
             table, floors, nulls = here[flipped]
             assert table[live] == pytest.approx([t[flipped][key[::step]] for key in support], rel=1e-4)

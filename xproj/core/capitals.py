@@ -6,9 +6,9 @@ of case b, and E(a, b) = C(a, ·) C(·, b) / C(·, ·) what chance would give,
 
     ratio(a, b) = ((C(a, b) + 10) / (E(a, b) + 10))²,     exp ψ(α_ab) = ratio(a, b) · exp ψ(α),
 
-so the Dirichlet pseudo-count α_ab of model 1 (see `statistical`) follows from links that the model itself found, and what
-a corpus says about frequent words soon outweighs it. German writes all nouns with a capital: there the ratio is small.
-Scripts without capitals have one case and ratio 1.
+so the Dirichlet pseudo-count α_ab of model 1 (see `statistical`) follows from links that the model itself found, and
+what a corpus says about frequent words soon outweighs it. German writes all nouns with a capital: there the ratio is
+small. Scripts without capitals have one case and ratio 1.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from numba import njit
 from xproj.core.digamma import digamma
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from xproj.columns import TokenColumn
 
 # of words: lower-case or without case; seen only at the start of sentences; Title; UPPER; not seen by the fit
@@ -64,7 +62,7 @@ def count_cases(tokens: TokenColumn, words: np.ndarray, counts: np.ndarray) -> N
         return
     case = np.array([_case(word) for word in distinct], dtype=np.int64)[ids]
     letters = case >= 0
-    before = np.cumsum(letters) - letters
+    before: np.ndarray = np.cumsum(letters) - letters
     first = letters & (before == np.repeat(before[_starts(tokens)], tokens.lengths[tokens.lengths > 0]))
     case[first & (case > LOWER)] = INITIAL
     np.add.at(counts, (words, np.maximum(case, LOWER)), 1)
@@ -75,7 +73,7 @@ def _starts(tokens: TokenColumn) -> np.ndarray:
 
 
 def decide(counts: np.ndarray) -> np.ndarray:
-    """The case of each word, (vocabulary,) uint8: the most frequent one, the start of a sentence counting for nothing."""
+    """The case of each word, (vocabulary,) uint8: the most frequent one; the start of a sentence counts for nothing."""
     weighed = counts.astype(np.float64)
     weighed[:, INITIAL] *= 1e-6
     weighed[:, UNSEEN] = 1e-9

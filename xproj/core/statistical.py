@@ -184,10 +184,10 @@ def maximise(
     slope: np.ndarray,
     words: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The mean-field update: `counts` and `extra` pseudo-counts by slot, `given` and `other` the words of the live slots.
+    """The mean-field update: `counts` and `extra` pseudo-counts by slot, `given` and `other` the words of live slots.
 
-    `alpha`, `ratio` and `slope` (5, 5) are those of `CasePrior`, given case first. Returns the probabilities by slot and,
-    by conditioning word, that of a pair never linked. The support of a word is the words that it occurs with.
+    `alpha`, `ratio` and `slope` (5, 5) are those of `CasePrior`, given case first. Returns the probabilities by slot
+    and, by conditioning word, that of a pair never linked. The support of a word is the words that it occurs with.
     """
     totals = np.zeros(words)
     for k in range(len(live)):

@@ -74,6 +74,8 @@ class Stage:
 
     def remedy(self, column: str) -> str:
         """What to do when a column that it requires is missing."""
+        if column == "marked_text":
+            return 'add [translate] with markers = "blanks", on route = "translate-train"'
         if column.startswith("score_"):
             return f"add [score] with scorers = [{column.removeprefix('score_')!r}]"
         return "add [score]"

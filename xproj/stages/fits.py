@@ -94,7 +94,7 @@ def signature(recipe: Recipe) -> str:
         "route": recipe.route,
         "tr": recipe.translate.translator if recipe.translate and recipe.route != "bitext" else None,
         "tag": recipe.tag.tagger if recipe.tag else None,
-        "al": _aligner(recipe),
+        "al": _aligner(recipe) if project.needs_links or recipe.score else None,
         "bt": recipe.align.refine if recipe.align.refine != "off" else None,
         "sc": "+".join(sorted(project.scores)),
         "solve": project.solver,
