@@ -35,7 +35,7 @@ from xproj.columns import TokenColumn
 from xproj.core import ilp, matching
 from xproj.errors import BackendError
 from xproj.languages import lookup
-from xproj.stages.shards import Project
+from xproj.stages import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
