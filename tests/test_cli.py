@@ -80,8 +80,9 @@ def test_the_plain_chain(folder, capsys):
     assert aligned["counts"]["rows"] == 30 and aligned["counts"]["links"] > 100
     projected = out(capsys, "project", "--input", "links.parquet", "--output", "projected.parquet")
     source = pq.read_schema("corpus.parquet").names
-    assert pq.read_schema("links.parquet").names == [*source, "links"]
-    assert pq.read_schema("projected.parquet").names == [*source, "links", "target_entities", "dropped", "status"]
+    assert pq.read_schema("links.parquet").names == [*source, "links", "pair_score"]
+    after = [*source, "links", "pair_score", "target_entities", "dropped", "status"]
+    assert pq.read_schema("projected.parquet").names == after
     scores = out(capsys, "evaluate", "--input", "projected.parquet", "--set", "evaluate.bootstrap=20")
     assert scores["projected"] == projected["counts"]["entities.projected"] and scores["spans"]["micro"]["f1"] > 0.5
     silver = out(capsys, "silver", "--input", "projected.parquet", "--output", "silver", "--language", "de")

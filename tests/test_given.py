@@ -73,6 +73,7 @@ def test_an_empty_batch(given):
         ("0-0:1-2\n\n\n\n", "links.txt:1: '0-0:1-2' is no link"),
         ("0-0:e\n\n\n\n", "links.txt:1: '0-0:e' is no link"),
         ("0-0:-0.5\n\n\n\n", "links.txt:1: '0-0:-0.5' is no link"),
+        ("\n\n\n2-0:1.5\n", "links.txt:4: the link 2-0:1.5 has a score above 1; scores are probabilities"),
         ("0-0:\n\n\n\n", "links.txt:1: '0-0:' is no link"),
         ("-1-0\n\n\n\n", "links.txt:1: '-1-0' is no link"),
         (

@@ -8,9 +8,9 @@ from xproj.languages import ALIASES, all_languages, lookup
 
 def test_the_table_is_complete_and_consistent():
     languages = all_languages()
-    assert len(languages) == 204
-    assert len({language.code for language in languages}) == 204
-    assert len({language.bcp47 for language in languages}) == 204
+    assert len(languages) == 207
+    assert len({language.code for language in languages}) == 207
+    assert len({language.bcp47 for language in languages}) == 207
     assert [language.code for language in languages] == sorted(language.code for language in languages)
     for language in languages:
         assert language.code == f"{language.iso639_3}_{language.script}"
@@ -62,7 +62,7 @@ def test_every_code_finds_its_language():
     [
         ("eng_Lat", "did you mean 'eng_Latn'"),
         ("swahil", "did you mean swh_Latn (Swahili)?"),
-        ("qqqq", "`xproj languages` lists the 204 known codes"),
+        ("qqqq", "`xproj languages` lists the 207 known codes"),
         ("", "unknown language ''"),
     ],
 )
@@ -77,3 +77,12 @@ def test_facts():
     assert not lookup("th").spaces and not lookup("ja").spaces and lookup("ko").spaces
     assert lookup("ar").right_to_left and lookup("yi").right_to_left and not lookup("en").right_to_left
     assert lookup("ha").spacy == "xx" and lookup("de").spacy == "de"
+
+
+def test_apertium_has_its_own_codes():
+    assert lookup("es").apertium == ("spa", "es") and lookup("nb").apertium[:2] == ("nob", "nb")
+    assert lookup("an").name == "Aragonese" and lookup("frp").apertium == ("frp",)
+    assert lookup("ha").apertium == ()
+    for language in all_languages():
+        assert len(set(language.apertium)) == len(language.apertium)
+        assert not any("-" in code for code in language.apertium)

@@ -19,7 +19,7 @@ LAYERS = [
     {"store", "frequencies"},
     {"corpora", "encoders"},
     {"aligners", "evaluation", "projection", "taggers", "translators"},
-    {"scorers"},
+    {"scorers", "refinement"},
     {"stages"},
     {"pipeline", "tables"},
     {"inspection", "plain", "scoring", "executors", "voting"},

@@ -10,7 +10,7 @@ from xproj import projection, recipe
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.errors import RecipeError, SchemaError
 from xproj.schema import COLUMNS, DROP_REASONS, DROPPED, STATUSES, TARGET_ENTITY, conform, status_array
-from xproj.stages.shards import Project
+from xproj.stages import Project
 
 READS = ("id", "source_tokens", "target_tokens", "source_entities", "links")
 OPTIONAL = ("source_predicted", "status")

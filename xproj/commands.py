@@ -109,11 +109,15 @@ def _relative(path: Path) -> str:
 
 def plan(choice: Choice, as_json: bool) -> None:
     """`xproj plan`."""
-    tasks = [{"language": one.recipe.language} | asdict(task) for one in choice.open() for task in one.plan()]
+    runs = list(choice.open())
+    tasks = [{"language": one.recipe.language} | asdict(task) for one in runs for task in one.plan()]
     made = console.table(None, "language", "stage", "folder", "state")
     for task in tasks:
         made.add_row(task["language"], task["stage"], task["folder"], task["reason"])
     console.emit(tasks, made, as_json=as_json)
+    for one in runs:
+        for line in pipeline.advice(one.recipe):
+            console.say(line)
 
 
 def status(choice: Choice, as_json: bool) -> None:

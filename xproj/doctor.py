@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -33,8 +34,21 @@ def examine(runs: Path) -> list[Check]:
     checks += [_extra(extra, names) for extra, names in sorted(packages.items())]
     checks.append(_writable("kernel cache", Path(os.environ.get("NUMBA_CACHE_DIR") or Path(__file__).parent / "core")))
     checks.append(_writable("runs", runs))
+    checks.append(_apertium())
     checks.append(_self_test())
     return checks
+
+
+def _apertium() -> Check:
+    """The program and its modes; it is optional."""
+    from xproj.translators import apertium
+
+    modes = apertium.installed_modes()
+    if modes:
+        return Check("apertium", True, f"modes {', '.join(modes)}")
+    if shutil.which(apertium.PROGRAM) is None:
+        return Check("apertium", None, "missing; apt-get install apertium apertium-eng-spa (one package per pair)")
+    return Check("apertium", None, "no modes; apt-get install apertium-eng-spa (one package per pair)")
 
 
 def _self_test() -> Check:

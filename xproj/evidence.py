@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from xproj.columns import TokenColumn, flatten
 from xproj.core import candidates as spans
+from xproj.core import markers
 from xproj.core.orthography import phrase_similarities, spellings
 from xproj.errors import SchemaError
 
@@ -74,6 +75,57 @@ def read_candidates(
     entities = np.bincount(rows, minlength=table.num_rows)
     cells = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(entities * np.diff(offsets))])
     return Given(found, cells, take)
+
+
+def read_marked(
+    table: pa.Table, style: str, rows: np.ndarray, max_words: int, edge_allowed: np.ndarray, edge_offsets: np.ndarray
+) -> tuple[spans.Candidates, np.ndarray]:
+    """For each entity the hull of its marks in `marked_text`, if it has one, and the share of its words with the mark.
+
+    Args:
+        table: has the columns `marked_text` and `target_tokens`, and `source_entities`, whose places are in the marks.
+        style: how the marks are written, a key of markers.STYLES.
+        rows: the row of each entity, (entities,).
+        max_words: longer hulls are left out.
+        edge_allowed: over all target words, which may stand at an edge; a hull ends at the first and the last such.
+        edge_offsets: where the words of each row begin in it, (rows + 1,).
+
+    Raises:
+        SchemaError: a marked text that is not the one of `target_tokens`.
+    """
+    number = np.arange(len(rows)) - np.searchsorted(rows, rows, side="left")
+    found: list[tuple[int, int, float]] = []
+    counts = np.zeros(len(rows), dtype=np.int64)
+    decode = markers.STYLES[style].decode
+    raw, tokens = table["marked_text"], table["target_tokens"]
+    row, hulls = -1, dict[int, markers.Hull]()
+    for entity, at in enumerate(rows.tolist()):
+        if at != row:
+            row, hulls = at, _hulls(decode(raw[at].as_py() or ""), tokens[at].as_py() or [], table, at)
+        hull = hulls.get(int(number[entity]))
+        if hull is None:
+            continue
+        inside = np.flatnonzero(edge_allowed[edge_offsets[row] + hull.start : edge_offsets[row] + hull.end])
+        if len(inside) and inside[-1] - inside[0] < max_words:
+            start, end = hull.start + int(inside[0]), hull.start + int(inside[-1]) + 1
+            found.append((start, end, min(1.0, hull.marked / (end - start))))
+            counts[entity] = 1
+    starts, ends, shares = zip(*found, strict=True) if found else ((), (), ())
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
+    hull_spans = spans.Candidates(offsets, np.array(starts, dtype=np.int32), np.array(ends, dtype=np.int32))
+    return hull_spans, np.array(shares, dtype=np.float32)
+
+
+def _hulls(marked: markers.Marked, words: list[str], table: pa.Table, row: int) -> dict[int, markers.Hull]:
+    if not marked.pieces:
+        return {}
+    places = markers.locate(marked.text, words)
+    if places is None:
+        raise SchemaError(
+            f"marked_text of {table['id'][row].as_py()!r}: its words are not those of target_tokens; both must come "
+            "from the same `translate`"
+        )
+    return markers.hulls(marked.pieces, places)
 
 
 def model_score(table: pa.Table, name: str, given: Given) -> np.ndarray:

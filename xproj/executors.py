@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from xproj import store
 from xproj.errors import StoreError, WorkerError, XprojError
 from xproj.fingerprints import digest
-from xproj.pipeline import notes
+from xproj.pipeline import notes, remarks
 from xproj.rows import add_counts
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _run_stage(run: Run, task: Task, workers: int, reporter: Reporter) -> None:
         raise StoreError(
             f"{task.stage}: {after.reason} although its workers are done; an input changed meanwhile, run again"
         )
-    for line in notes(run) if task.stage == "ingest" else ():
+    for line in notes(run) if task.stage == "ingest" else remarks(run, after):
         reporter.note(line)
     seconds = time.monotonic() - began
     reporter.finish(task.stage, counts, seconds)

@@ -1,7 +1,7 @@
-"""One table of languages: NLLB code, ISO 639-3, BCP-47, name, script, and what a word splitter must know.
+"""One table of languages: NLLB code, ISO 639-3, BCP-47, name, script, and what a word splitter and engines must know.
 
 The table is `data/languages.tsv`: the 204 languages of FLORES-200, which are those of NLLB-200 and the two that only
-have evaluation data. It is read on first use.
+have evaluation data, and three more that Apertium translates. It is read on first use.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ class Language:
     right_to_left: bool
     spacy: str
     """Code of the blank spaCy pipeline, `xx` where spaCy has none."""
+    apertium: tuple[str, ...] = ()
+    """What Apertium's modes call it, the usual code first: old pairs have codes of two letters, new ones of three."""
 
 
 @cache
@@ -69,9 +71,14 @@ def all_languages() -> tuple[Language, ...]:
     text = files("xproj").joinpath("data/languages.tsv").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in text.splitlines()[1:]]
     return tuple(
-        Language(code, iso, bcp47, name, script, spaces == "yes", right_to_left == "yes", spacy)
-        for code, iso, bcp47, name, script, spaces, right_to_left, spacy in rows
+        Language(code, iso, bcp47, name, script, spaces == "yes", right_to_left == "yes", spacy, _codes(apertium))
+        for code, iso, bcp47, name, script, spaces, right_to_left, spacy, apertium in rows
     )
+
+
+def _codes(cell: str) -> tuple[str, ...]:
+    """The codes of a cell; a dash stands for none."""
+    return () if cell == "-" else tuple(cell.split())
 
 
 @cache

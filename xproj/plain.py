@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from xproj import __version__, corpora, recipe, store
-from xproj.errors import CorpusError, RecipeError
+from xproj.errors import CorpusError, RecipeError, SchemaError
 from xproj.fingerprints import Provenance
 from xproj.languages import lookup
-from xproj.recipe import PATH_KEYS, Recipe
+from xproj.recipe import Recipe
 from xproj.rows import add_counts
 from xproj.schema import conform
 from xproj.stages import STAGES, Ingest, Inputs, Silver, Stage, TagTarget, train
@@ -66,8 +66,13 @@ def settings(stage: str, overrides: Sequence[str], language: str | None = None, 
     """
     data: dict[str, Any] = {"ingest": {}, stage: {}}
     recipe.apply_overrides(data, list(overrides))
-    if foreign := sorted(key for key in set(data) - {"ingest", "runtime", stage} if isinstance(data[key], dict)):
-        raise RecipeError(f"--set {foreign[0]}.…: {stage} reads only [{stage}] and [runtime]; leave it out")
+    own = {"ingest", "runtime", stage}
+    given = {table: values for table, values in data.items() if isinstance(values, dict) and table not in own}
+    also = [key for key in STAGES[stage].keys if "." in key] if stage in STAGES else []
+    foreign = [f"{table}.{key}" for table in sorted(given) for key in given[table] if f"{table}.{key}" not in also]
+    if foreign:
+        reads = ", ".join([f"[{stage}]", *also])
+        raise RecipeError(f"--set {foreign[0]}: {stage} reads only {reads} and [runtime]; leave it out")
     if language is not None:
         data["language"] = lookup(language).code
     if source is not None:
@@ -130,7 +135,7 @@ def _ingest(path: Path, output: Path, made: Recipe, options: Options, progress: 
 
 def _map(stage: Stage, source: Source, output: Path, options: Options, progress: Progress | None) -> Result:
     required, optional = stage.reads()
-    source.check(required)
+    _check(stage, source)
     counts: list[Counts] = []
     rows = 0
     with sink(output, _footer(stage), options.form) as write, _fitted(stage, source, output, options) as opened:
@@ -143,7 +148,16 @@ def _map(stage: Stage, source: Source, output: Path, options: Options, progress:
             rows += table.num_rows
             if progress:
                 progress(rows, source.rows)
-    return Result(output, dict(add_counts(counts)), [])
+    sums = add_counts(counts)
+    return Result(output, dict(sums), stage.remarks(sums))
+
+
+def _check(stage: Stage, source: Source) -> None:
+    """Refuse a table that lacks a column, with what can be done where a setting asks for it."""
+    for column in stage.reads()[0]:
+        if column not in source.names and column not in stage.required:
+            raise SchemaError(f"{source.path}: column {column!r} is missing; {stage.remedy(column)}")
+    source.check(stage.reads()[0])
 
 
 def _with_columns(table: pa.Table, stage: Stage, columns: dict[str, pa.Array]) -> pa.Table:
@@ -212,5 +226,5 @@ def _footer(stage: Stage) -> dict[str, Any]:
 def _names_only(made: Recipe, stage: str) -> dict[str, Any]:
     """The settings of a stage, of paths only the last part."""
     table: dict[str, Any] = getattr(made, stage).model_dump(mode="json")
-    paths = {key: Path(table[key]).name for key in PATH_KEYS.get(stage, ()) if table[key] is not None}
-    return table | paths
+    named = recipe.paths(stage, getattr(made, stage)).items()
+    return recipe.with_paths(table, {key: Path(value).name for key, value in named})

@@ -15,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xproj import evidence
-from xproj.columns import EntityColumn, LinkColumn, combine, flatten
+from xproj.columns import LINK, EntityColumn, LinkColumn, combine, flatten
 from xproj.core import candidates as spans
 from xproj.core import filters, heuristic, hull, ilp, matching, scores
 from xproj.errors import SchemaError
 from xproj.frequencies import commonness
 from xproj.recipe import COMPUTED
+from xproj.rows import only
 from xproj.schema import STATUSES, status_codes
 from xproj.solution import KEPT, LOW_SCORE, NO_LINK, OVERLAP, REJECTED, ROW_FAILED, Solution
 
@@ -68,17 +69,34 @@ class Problem(NamedTuple):
 def project(table: pa.Table, settings: Project, frequencies: Frequencies | None = None) -> Projected:
     """Project the source entities of every row with status ok.
 
-    `table` has the columns id, source_tokens, target_tokens, source_entities, source_predicted, links, status and, with
-    model scores, candidates and score_*. A row without source labels gets the status unlabelled. `frequencies` are
-    those of the corpus (see frequencies.count); without them the posterior score cannot tell articles from names.
+    `table` has the columns id, source_tokens, target_tokens, source_entities, source_predicted, status; links, if the
+    settings need them; with model scores candidates and score_*; with candidates from markers marked_text. A row
+    without source labels gets the status unlabelled. `frequencies` are those of the corpus (see frequencies.count);
+    without them the posterior score cannot tell articles from names.
 
     Raises:
         SchemaError: links, entities or candidates outside their sentence, or scores that do not fit the candidates.
     """
+    status = statuses(table)
+    return conclude(*solve(table, settings, frequencies, status == OK), settings, status)
+
+
+def statuses(table: pa.Table) -> np.ndarray:
+    """The status of each row, (rows,) as indices into STATUSES; ok without source labels is unlabelled."""
     status = status_codes(table)
     unlabelled = np.asarray(pc.is_null(combine(table["source_entities"])).to_numpy(zero_copy_only=False))
-    status = np.where((status == OK) & unlabelled, UNLABELLED, status).astype(np.int32)
-    problem = read_problem(table, settings, status == OK)
+    return np.where((status == OK) & unlabelled, UNLABELLED, status).astype(np.int32)
+
+
+def solve(
+    table: pa.Table, settings: Project, frequencies: Frequencies | None, live: np.ndarray
+) -> tuple[Problem, Solution]:
+    """The spans of the entities of the rows that are `live`, (rows,), and what became of each.
+
+    Raises:
+        SchemaError: see `project`.
+    """
+    problem = read_problem(table, settings, live)
     if settings.solver == "hull":
         # what the filter rejects must not be written over others
         solution = _write(problem, settings, _filter(problem, settings, _hulls(problem, settings)))
@@ -86,22 +104,41 @@ def project(table: pa.Table, settings: Project, frequencies: Frequencies | None 
         solution = _filter(problem, settings, _heuristic(problem, settings))
     else:
         solution = _filter(problem, settings, _match(problem, settings, table, frequencies))
-    solution.reason[~problem.live[problem.rows]] = ROW_FAILED
+    return problem, solution
+
+
+def conclude(problem: Problem, solution: Solution, settings: Project, status: np.ndarray) -> Projected:
+    """The columns that a solution makes, rows that failed or are dropped as a whole considered."""
+    reason = np.where(problem.live[problem.rows], solution.reason, ROW_FAILED)
     if settings.drop == "sentence":
-        lost = np.bincount(problem.rows[solution.reason >= 0], minlength=len(status)) > 0
+        lost = np.bincount(problem.rows[reason >= 0], minlength=len(status)) > 0
         status = np.where(lost & (status == OK), FILTERED, status).astype(np.int32)
-        solution.reason[(solution.reason == KEPT) & lost[problem.rows]] = REJECTED
+        reason[(reason == KEPT) & lost[problem.rows]] = REJECTED
+    solution = solution._replace(reason=reason)
     entities = solution.target_entities(problem.entities, problem.rows, status == OK)
     return Projected(entities, solution.dropped(problem.entities, problem.rows), status)
+
+
+def weak_links(table: pa.Table, settings: Project) -> dict[str, int]:
+    """How many links of rows that are ok were read, and how many scored below `min_link`; empty if any score counts."""
+    weighed = settings.scores.get("alignment") and settings.alignment_form != "posterior"
+    hard = settings.solver in ("heuristic", "hull") or weighed or settings.filter not in ("auto", "none")
+    if not hard and settings.filter == "auto":
+        hard = bool(pc.any(combine(table["source_predicted"])).as_py())
+    if not hard:
+        return {}
+    links = LinkColumn.read(only(status_codes(table) == OK, table["links"]))
+    weak = np.count_nonzero(links.score < np.float32(settings.min_link))
+    return {"links.read": len(links.score), "links.below_min_link": int(weak)}
 
 
 def read_problem(table: pa.Table, settings: Project, live: np.ndarray) -> Problem:
     """The matching problem of a table; `live` (rows,) marks the rows that are projected at all."""
     entities = EntityColumn.read(table["source_entities"])
-    links = LinkColumn.read(table["links"])
+    links = LinkColumn.read(table["links"] if settings.needs_links else pa.nulls(table.num_rows, pa.list_(LINK)))
     _, source_words = _lengths(table["source_tokens"])
     target_offsets, target_words = _lengths(table["target_tokens"])
-    _check_links(table, links, source_words, target_words)
+    check_links(table, "links", links, source_words, target_words)
     allowed = np.ones(target_offsets[-1], dtype=np.bool_)
     if not settings.boundary_punctuation:
         allowed = ~punctuation(flatten(table["target_tokens"])[1])
@@ -129,13 +166,20 @@ def _lengths(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)]), lengths
 
 
-def _check_links(table: pa.Table, links: LinkColumn, source_words: np.ndarray, target_words: np.ndarray) -> None:
+def check_links(
+    table: pa.Table, name: str, links: LinkColumn, source_words: np.ndarray, target_words: np.ndarray
+) -> None:
+    """Refuse links of the column `name` outside sentences of so many words, (rows,).
+
+    Raises:
+        SchemaError: names the row's id and the link.
+    """
     at = spans.link_outside(links.offsets, links.source, links.target, source_words, target_words)
     if at >= 0:
         row = int(np.searchsorted(links.offsets, at, side="right")) - 1
         raise SchemaError(
-            f"links of {table['id'][row].as_py()!r}: {links.source[at]}-{links.target[at]} is outside the sentences of "
-            f"{source_words[row]} and {target_words[row]} words; links count words from 0"
+            f"{name} of {table['id'][row].as_py()!r}: {links.source[at]}-{links.target[at]} is outside the sentences "
+            f"of {source_words[row]} and {target_words[row]} words; links count words from 0"
         )
 
 
@@ -196,11 +240,19 @@ def score_candidates(
     if models or settings.candidates == "tagged":
         edges = problem.edge_allowed, problem.target_offsets
         given = evidence.read_candidates(table, problem.rows, problem.target_words, settings.max_words, *edges)
-    found = _aligned(problem, settings) if given is None else given.found
+    marked = None
+    if settings.candidates == "markers":
+        edges = problem.edge_allowed, problem.target_offsets
+        found, marked = evidence.read_marked(table, settings.markers, problem.rows, settings.max_words, *edges)
+    else:
+        found = _aligned(problem, settings) if given is None else given.found
     total = np.zeros(len(found.start), dtype=np.float32)
+    if marked is not None:
+        total += np.float32(settings.scores.get("markers", 0.0)) * marked
     if weight := settings.scores.get("alignment", 0.0):
         look_up = partial(_common, problem, table, frequencies)
-        total += np.float32(weight) * _alignment(problem, settings, found, given is not None, look_up)
+        placed = given is not None or marked is not None
+        total += np.float32(weight) * _alignment(problem, settings, found, placed, look_up)
     if weight := settings.scores.get("orthographic", 0.0):
         total += np.float32(weight) * evidence.orthographic(table, problem.entities, problem.rows, found)
     for name, weight in models.items():
@@ -326,6 +378,8 @@ def _filter(problem: Problem, settings: Project, solution: Solution) -> Solution
     """Reject incomplete spans: of rows with predicted labels (auto), of all rows, or of none."""
     names = settings.filter
     rules: tuple[str, ...] = ("strict",) if names in ("auto", "strict") else () if names == "none" else tuple(names)
+    if settings.candidates == "markers" and names == "auto":
+        rules = ()  # what is complete is said by links, which marks do not need
     if settings.solver == "hull":
         # it cuts spans to that rule, as its authors do
         rules = tuple(rule for rule in rules if rule != "restr_tgt")

@@ -6,14 +6,18 @@ Only `[runtime]` never changes a result; every other value a stage reads is part
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from xproj.errors import RecipeError, unknown
 from xproj.languages import lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Route = Literal["bitext", "translate-train", "translate-test"]
 
@@ -43,7 +47,14 @@ class Ingest(Table):
 class Translate(Table):
     """Who makes the missing side."""
 
-    translator: str = Field("bitext", description="bitext (the text is given) or fake (for trying out)")
+    translator: str = Field(
+        "bitext", description="bitext (the text is given), apertium (rules) or fake (for trying out)"
+    )
+    mode: str | None = Field(None, description="apertium: an installed mode, e.g. eng-cat_valencia; else by language")
+    markers: Literal["blanks"] | None = Field(
+        None, description="entities travel as marks in the text: blanks (Apertium's word-bound blanks)"
+    )
+    checks: bool = Field(True, description="look for copied, repeated, too long and too short translations")
 
 
 class Tag(Table):
@@ -58,7 +69,7 @@ class Align(Table):
     """Who links the words of the two sentences, and which links are kept."""
 
     aligner: str = Field(
-        "statistical", description="statistical, simalign, awesome, transalign, labse, eflomal or given"
+        "statistical", description="statistical, simalign, awesome, transalign, labse, eflomal, given or ensemble"
     )
     symmetrization: Literal["threshold", "intersection", "union", "grow-diag", "grow-diag-final-and"] = Field(
         "threshold", description="how the two directions become one set of links"
@@ -74,6 +85,9 @@ class Align(Table):
     iterations: int = Field(6, ge=1, description="EM iterations")
     prefixes: tuple[int, ...] = Field((4, 5, 6), description="prefix lengths averaged with the whole words")
     orthography: bool = Field(True, description="prefer words that look alike after transliteration")
+    capitals: bool = Field(
+        True, description="a word with a capital prefers one with a capital, as far as links show it"
+    )
     hmm: Literal["auto", "on", "off"] = Field("auto", description="HMM on top of IBM-1; auto: by corpus size")
     max_pairs: int = Field(20_000_000, ge=1, description="bound on distinct word pairs; the rarest are pruned")
     model: str | None = Field(
@@ -109,6 +123,53 @@ class Align(Table):
     tune_seed: int = Field(0, ge=0, description="random seed of order, masks and dropout")
     prime: str | None = Field(None, description="extra unlabelled bitext (TSV) that the fit reads too")
     links: str | None = Field(None, description="a file of i-j[:score] lines (aligner = given)")
+    members: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="ensemble: its aligners, as a list of names or a table of settings for each"
+    )
+    combine: Literal["mean", "vote"] = Field(
+        "mean", description="ensemble: mean score of a link (threshold applies), or more than half of the members"
+    )
+    refine: Literal["off", "replace", "add", "filter", "fallback"] = Field(
+        "off", description="what `project` does with a back-translation: back_tokens and back_entities of the input"
+    )
+    min_pair_score: float = Field(
+        0.0, ge=0, le=1, description="pairs with a smaller pair_score get the status filtered; 0 = off"
+    )
+
+    @field_validator("members", mode="before")
+    @classmethod
+    def _members_by_name(cls, value: Any) -> Any:
+        if isinstance(value, (list, tuple)):
+            if len(set(map(str, value))) < len(value):
+                raise ValueError("members names an aligner twice; give them names of your own in [align.members.NAME]")
+            return {str(name): {} for name in value}
+        return value
+
+    @model_validator(mode="after")
+    def _members_are_aligners(self) -> Align:
+        if self.aligner != "ensemble":
+            if self.members:
+                raise ValueError(f"members are those of aligner = 'ensemble', not of {self.aligner!r}")
+            return self
+        if len(self.members) < 2:
+            raise ValueError("aligner = 'ensemble' needs two members or more, e.g. members = ['statistical', 'given']")
+        for name, settings in self.members.items():
+            where = f"members.{name}"
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+                raise ValueError(f"{where}: a name has letters, digits, - and _ only")
+            if foreign := sorted({"members", "combine", "refine", "min_pair_score"} & set(settings)):
+                raise ValueError(f"{where}: {foreign[0]} belongs to the whole ensemble; set it in [align]")
+            if settings.get("aligner", name) == "ensemble":
+                raise ValueError(f"{where}: an ensemble cannot be a member of an ensemble")
+            try:
+                self.member(name)
+            except ValidationError as error:
+                raise ValueError(_explain(error, Align, ("align", "members", name))) from error
+        return self
+
+    def member(self, name: str) -> Align:
+        """The settings of a member of an ensemble: its own table, else defaults; its name is its aligner by default."""
+        return Align.model_validate({"aligner": name, **self.members[name]})
 
     @model_validator(mode="after")
     def _guide_has_an_effect(self) -> Align:
@@ -137,8 +198,14 @@ class Score(Table):
 class Project(Table):
     """How source entities find their target spans."""
 
-    candidates: Literal["ngrams", "aligned", "tagged"] = Field("ngrams", description="where target spans come from")
-    scores: dict[str, float] = Field(default_factory=lambda: {"alignment": 1.0}, description="weight of each score")
+    candidates: Literal["ngrams", "aligned", "tagged", "markers"] = Field(
+        "ngrams", description="where target spans come from"
+    )
+    markers: Literal["blanks"] = Field("blanks", description="how the marks of marked_text are written")
+    scores: dict[str, float] = Field(
+        default_factory=lambda: {"alignment": 1.0},
+        description="weight of each score; with candidates = markers only markers (share of marked words) by default",
+    )
     alignment_form: Literal["posterior", "bounded", "raw"] = Field("posterior", description="alignment score")
     solver: Literal["exact", "ilp", "greedy", "heuristic", "hull"] = Field("exact", description="how spans are chosen")
     min_score: float = Field(0.0, description="smallest total score of a span")
@@ -163,6 +230,31 @@ class Project(Table):
         "auto", description="completeness filter: auto = none for gold, strict for predicted labels"
     )
     drop: Literal["entity", "sentence"] = Field("entity", description="what a lost entity takes with it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _markers_score_themselves(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("candidates") == "markers":
+            return {"scores": {"markers": 1.0}, **data}
+        return data
+
+    @model_validator(mode="after")
+    def _markers_fit(self) -> Project:
+        if self.candidates != "markers":
+            if "markers" in self.scores:
+                raise ValueError("the score 'markers' needs candidates = 'markers'; leave one out or add the other")
+            return self
+        if self.solver in ("heuristic", "hull"):
+            raise ValueError(f"solver = {self.solver!r} reads links, not markers; use exact, greedy or ilp")
+        if models := [name for name in self.scores if name not in COMPUTED]:
+            raise ValueError(f"candidates = 'markers' have no score {models[0]!r}; choose of {', '.join(COMPUTED)}")
+        return self
+
+    @property
+    def needs_links(self) -> bool:
+        """Does it read word links? Marks alone need none, unless links are asked to judge them."""
+        judged = "alignment" in self.scores or self.filter not in ("auto", "none")
+        return self.candidates != "markers" or judged
 
     @model_validator(mode="after")
     def _constraint_has_an_effect(self) -> Project:
@@ -251,7 +343,7 @@ TABLES: dict[str, type[Table]] = {
     "runtime": Runtime,
 }
 # scores that `project` computes itself; any other one is a column that the stage `score` makes
-COMPUTED = ("alignment", "orthographic")
+COMPUTED = ("alignment", "orthographic", "markers")
 # what is no folder is the name of a model
 MODEL_KEYS = ("model", "translator_model")
 PATH_KEYS = {
@@ -356,7 +448,7 @@ def _explain(error: ValidationError, root: type[BaseModel], prefix: tuple[str, .
         elif item["type"] == "missing":
             parts.append(f"{key} is missing; {item['msg'].lower()}")
         elif item["type"] == "value_error":
-            parts.append(f"[{key}] {item['ctx']['error']}")
+            parts.append(f"[{key}] {item['ctx']['error']}" if key else str(item["ctx"]["error"]))
         else:
             parts.append(f"{key} = {item['input']!r}: {item['msg']}")
     return "; ".join(parts)
@@ -365,17 +457,39 @@ def _explain(error: ValidationError, root: type[BaseModel], prefix: tuple[str, .
 def resolve(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with `{language}` filled in and its paths absolute (a model that is no folder stays a name)."""
     update: dict[str, Table] = {}
-    for table, keys in PATH_KEYS.items():
+    for table in PATH_KEYS:
         value: Table | None = getattr(recipe, table)
         if value is None:
             continue
         changed = {}
-        for key in keys:
-            raw = getattr(value, key)
-            if raw is None:
-                continue
+        for key, raw in paths(table, value).items():
             path = folder / raw.replace("{language}", recipe.language or "{language}")
-            if key not in MODEL_KEYS or path.exists():
+            if not is_model(key) or path.exists():
                 changed[key] = str(path.absolute())
-        update[table] = value.model_copy(update=changed)
+        update[table] = value.model_copy(update=with_paths(value.model_dump(), changed))
     return recipe.model_copy(update=update)
+
+
+def paths(name: str, table: Table) -> dict[str, str]:
+    """The paths and model names in the table `name`, by key; those of an ensemble's members as `members.NAME.key`."""
+    keys = PATH_KEYS.get(name, ())
+    found = {key: getattr(table, key) for key in keys}
+    for member, settings in getattr(table, "members", {}).items():
+        found |= {f"members.{member}.{key}": settings.get(key) for key in keys}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def with_paths(table: dict[str, Any], changed: Mapping[str, str]) -> dict[str, Any]:
+    """A table's values with other paths, by the keys of `paths`."""
+    for key, value in changed.items():
+        *tables, last = key.split(".")
+        node = table
+        for inner in tables:
+            node = node[inner]
+        node[last] = value
+    return table
+
+
+def is_model(key: str) -> bool:
+    """May the value of this key, as `paths` names it, be a model's name instead of a path?"""
+    return key.rpartition(".")[2] in MODEL_KEYS

@@ -31,10 +31,10 @@ def only(wanted: Bool, column: pa.ChunkedArray | pa.Array) -> pa.Array:
     return array if wanted.all() else pc.if_else(pa.array(wanted), array, pa.scalar(None, array.type))
 
 
-def pair(table: pa.Table) -> tuple[TokenColumn, TokenColumn]:
-    """The words of both sides; null where the row is not ok."""
+def pair(table: pa.Table, side: str = "source_tokens") -> tuple[TokenColumn, TokenColumn]:
+    """The words of both sides, `side` the first of them; null where the row is not ok."""
     ok = ok_rows(table)
-    source, target = (TokenColumn.read(only(ok, table[name])) for name in ("source_tokens", "target_tokens"))
+    source, target = (TokenColumn.read(only(ok, table[name])) for name in (side, "target_tokens"))
     return source, target
 
 

@@ -38,6 +38,8 @@ ALWAYS = ("align", "project", "silver", "runtime")
 # what an example of a key without a default looks like
 EXAMPLES: dict[str, Any] = {
     "tag.model": "models/source-tagger",
+    "translate.mode": "eng-spa",
+    "translate.markers": "blanks",
     "align.model": "models/aligner",
     "align.threshold": 0.2,
     "align.revision": "COMMIT",

@@ -1,25 +1,36 @@
 """What every translator must do. A new back end adds its name here, to WORKING or to REFUSING."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from xproj import translators
-from xproj.errors import BackendError
+from xproj.core.markers import STYLES, Marked, Piece
+from xproj.errors import BackendError, RecipeError
 from xproj.schema import STATUSES
 
-WORKING = ["fake"]
+APERTIUM = pytest.mark.skipif(shutil.which("apertium") is None, reason="needs apertium and apertium-eng-spa")
+WORKING = ["fake", pytest.param("apertium", marks=APERTIUM)]
 REFUSING = ["bitext"]
-LANGUAGES = {"source": "eng_Latn", "target": "swh_Latn"}
+# these remember earlier sentences of a batch: the same batch has the same answers
+STATEFUL = {"apertium"}
+LANGUAGES = {"source": "eng_Latn", "target": "spa_Latn"}
 TEXTS = ["Peter lives in Nairobi .", "", "one", "\u200b", "word " * 3000, "a  double  space", "[ Peter ] left"]
 
 
 def test_every_back_end_is_under_contract():
-    assert set(translators.BACKENDS) == {*WORKING, *REFUSING}
+    assert set(translators.BACKENDS) == {getattr(name, "values", (name,))[0] for name in WORKING + REFUSING}
 
 
 @pytest.fixture(scope="module", params=WORKING)
-def translator(request):
-    return translators.open(request.param)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def translator(name):
+    return translators.open(name)
 
 
 @pytest.fixture(scope="module", params=WORKING + REFUSING)
@@ -57,14 +68,30 @@ def test_one_text(translator, text):
     check(translator, [text])
 
 
-def test_same_answer_whatever_the_batch(translator):
+def test_same_answer_whatever_the_batch(translator, name):
     together = check(translator, TEXTS)
+    assert check(translator, TEXTS) == together
+    if name in STATEFUL:
+        return
     assert check(translator, TEXTS[::-1])[::-1] == together
     assert [check(translator, [text])[0] for text in TEXTS] == together
 
 
 def test_an_empty_text_has_a_status(translator):
     assert check(translator, ["", " "]) == [[translators.Translation("", 0.0, "translation_empty")]] * 2
+
+
+def test_marks_come_back(translator):
+    if "markers" not in translator.capabilities:
+        return
+    assert isinstance(translator, translators.MarkedTranslator)
+    peter = Marked("Peter lives here.", (Piece(0, 5, 0),))
+    first, second = translator.translate_marked([peter, Marked("")], **LANGUAGES, markers="blanks")
+    decoded = STYLES["blanks"].decode(first.marked)
+    assert decoded.text == first.text and [first.text[p.start : p.end] for p in decoded.pieces] == ["Peter"]
+    assert second == translators.Translation("", 0.0, "translation_empty")
+    with pytest.raises(RecipeError):
+        translator.translate_marked([peter], **LANGUAGES, markers="sirens")
 
 
 def test_n_best(translator):
@@ -82,12 +109,12 @@ def test_scores_are_those_of_the_translations(translator):
         assert scores == pytest.approx([t.score for t in row], abs=1e-5)
 
 
-@pytest.mark.parametrize("name", REFUSING)
-def test_a_given_text_is_not_translated(name):
+@pytest.mark.parametrize("refusing", REFUSING)
+def test_a_given_text_is_not_translated(refusing):
     for call in (
         lambda t: t.translate(["Peter lives here"], **LANGUAGES),
         lambda t: t.score(["Peter lives here"], ["x"], **LANGUAGES),
     ):
         with pytest.raises(BackendError) as raised:
-            call(translators.open(name))
+            call(translators.open(refusing))
         assert "target_path" in str(raised.value) and "\n" not in str(raised.value)

@@ -78,7 +78,8 @@ def monotone(rows, words, seed=0):
     weights = np.full(len(table.keys), 0.01, dtype=np.float32)
     weights[live[known]] = 0.9
     floor = np.full(20, 0.01, dtype=np.float32)
-    return model.Rows(source, offsets, source, offsets), Tables(table.keys, weights, weights, *[floor] * 4)
+    cases = np.ones((5, 5)), *[np.zeros(len(floor), dtype=np.uint8)] * 2
+    return model.Rows(source, offsets, source, offsets), Tables(table.keys, weights, weights, *[floor] * 4, *cases)
 
 
 def test_learned_jumps_follow_the_corpus():

@@ -5,13 +5,17 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import optimize, special
 
 from xproj.core import lexicon, orthography
 from xproj.core import statistical as model
+from xproj.core.digamma import digamma
 from xproj.core.lexicon import ALIKE, ALPHA, UNSEEN_MASS
 from xproj.core.pairs import PairTable, contains
 from xproj.core.symmetrize import cell_offsets, symmetrize
+
+# words of Titles and of no case, so that the prior of capitals has something to say
+CAPITALS = {"maria", "peter", "das", "buch"}
 
 CORPUS = [
     ("the house", "das haus"),
@@ -44,19 +48,20 @@ def begin(corpus, orthographic):
     table.add(*rows)
     live = table.live()
     spellings = (orthography.spellings(source), orthography.spellings(target)) if orthographic else (None, None)
-    alpha = lexicon.prior_counts(table.keys, live, *spellings)
-    return rows, (source, target), live, alpha, model.start(table.keys, (len(source), len(target)), alpha)
+    extra = lexicon.alike_counts(table.keys, live, *spellings)
+    cases = tuple(np.array([2 if w in CAPITALS else 0 for w in words], dtype=np.uint8) for words in (source, target))
+    return rows, (source, target), live, extra, model.start(table.keys, cases, extra)
 
 
 def fit(corpus, iterations=6, orthographic=True):
-    """Rows, words, live slots, pseudo-counts, fitted tables, and the log-likelihood of each iteration."""
-    rows, words, live, alpha, tables = begin(corpus, orthographic)
+    """Rows, words, live slots, extra pseudo-counts, fitted tables, and the log-likelihood of each iteration."""
+    rows, words, live, extra, tables = begin(corpus, orthographic)
     likelihoods = []
     for _ in range(iterations):
         counts = model.Counts.zeros(tables)
         likelihoods.append(counts.add(rows, tables))
-        tables = model.update(tables, counts, alpha, live)
-    return rows, words, live, alpha, tables, likelihoods
+        tables = model.update(tables, counts, extra, live)
+    return rows, words, live, extra, tables, likelihoods
 
 
 def posteriors(rows, tables):
@@ -87,6 +92,21 @@ def plain_expectation(pairs, t, null):
     return counts, null_counts, total
 
 
+def plain_case_prior(counts, case):
+    """α_ab = ψ⁻¹(ψ(α) + log ratio), from the links of both directions; `case` names that of each side's words."""
+    links = defaultdict(float)
+    for key in counts[0]:
+        links[case[0][key[0]], case[1][key[1]]] += math.sqrt(counts[0][key] * counts[1][key])
+    total = sum(links.values())
+    prior = {}
+    for a in (0, 2):
+        for b in (0, 2):
+            chance = (links[a, 0] + links[a, 2]) * (links[0, b] + links[2, b]) / total
+            value = special.digamma(ALPHA) + 2 * math.log((links[a, b] + 10) / (chance + 10))
+            prior[a, b] = optimize.brentq(lambda x, y=value: special.digamma(x) - y, 1e-3, 20)
+    return prior
+
+
 def plain_maximisation(counts, alpha):
     """exp(ψ(c + α)) / exp(ψ(Σ)) by given word; `alpha` names the support."""
     mass = defaultdict(float)
@@ -103,28 +123,39 @@ def directed(rows, flipped):
 
 
 @pytest.mark.parametrize("orthographic", [False, True])
-@pytest.mark.parametrize("flipped", [False, True], ids=["forward", "backward"])
-def test_iterations_equal_plain_python(flipped, orthographic):
-    rows, _, live, alpha, tables = begin(CORPUS, orthographic)
-    pairs = directed(rows, flipped)
-    support = [(key >> 32, key & 0xFFFFFFFF)[:: -1 if flipped else 1] for key in tables.keys[live].tolist()]
-    prior = dict(zip(support, alpha[live].astype(float).tolist(), strict=True))
-    words = sorted({word for _, f in pairs for word in f})
-    t, null = {key: a / ALPHA for key, a in prior.items()}, dict.fromkeys(words, 1.0)
+def test_iterations_equal_plain_python(orthographic):
+    rows, _, live, extra, tables = begin(CORPUS, orthographic)
+    support = [(key >> 32, key & 0xFFFFFFFF) for key in tables.keys[live].tolist()]
+    alike = dict(zip(support, extra[live].astype(float).tolist(), strict=True))
+    case = tables.source_case.tolist(), tables.target_case.tolist()
+    t = [{key[::step]: 1 + a / ALPHA for key, a in alike.items()} for step in (1, -1)]
+    null = [dict.fromkeys(range(len(side)), 1.0) for side in case[::-1]]
     for _ in range(3):
-        expected, expected_null, _ = plain_expectation(pairs, t, null)
+        plain = [plain_expectation(directed(rows, flipped), t[flipped], null[flipped])[:2] for flipped in (0, 1)]
         counts = model.Counts.zeros(tables)
         counts.add(rows, tables)
-        ours = (counts.backward, counts.null_backward) if flipped else (counts.forward, counts.null_forward)
-        assert ours[0][live] == pytest.approx([expected[key] for key in support], rel=1e-4)
-        assert ours[1] == pytest.approx([expected_null[word] for word in words], rel=1e-4)
-        t, floor = plain_maximisation(expected, prior)
-        every = plain_maximisation({(0, w): expected_null[w] for w in words}, {(0, w): ALPHA for w in words})[0]
-        null = {word: every[0, word] for word in words}
-        tables = model.update(tables, counts, alpha, live)
-        table, floors = (tables.backward, tables.floor_backward) if flipped else (tables.forward, tables.floor_forward)
-        assert table[live] == pytest.approx([t[key] for key in support], rel=1e-4)
-        assert floors == pytest.approx([floor[word] for word in range(len(floors))], rel=1e-4)
+        there = ((counts.forward, counts.null_forward), (counts.backward, counts.null_backward))
+        linked = [{key: plain[flipped][0][key[:: -1 if flipped else 1]] for key in support} for flipped in (0, 1)]
+        prior = plain_case_prior(linked, case)
+        alpha = {key: a + prior[case[0][key[0]], case[1][key[1]]] for key, a in alike.items()}
+        tables = model.update(tables, counts, extra, live)
+        here = (
+            (tables.forward, tables.floor_forward, tables.null_forward),
+            (tables.backward, tables.floor_backward, tables.null_backward),
+        )
+        for flipped, (expected, expected_null) in enumerate(plain):
+            step = -1 if flipped else 1
+            assert there[flipped][0][live] == pytest.approx([expected[key[::step]] for key in support], rel=1e-4)
+            words = range(len(null[flipped]))
+            assert there[flipped][1] == pytest.approx([expected_null[word] for word in words], rel=1e-4)
+            t[flipped], floor = plain_maximisation(expected, {key[::step]: a for key, a in alpha.items()})
+            none = {(0, word): ALPHA for word in words}
+            every = plain_maximisation({(0, word): expected_null[word] for word in words}, none)[0]
+            null[flipped] = {word: every[0, word] for word in words}
+            table, floors, nulls = here[flipped]
+            assert table[live] == pytest.approx([t[flipped][key[::step]] for key in support], rel=1e-4)
+            assert floors == pytest.approx([floor[word] for word in range(len(floors))], rel=1e-4)
+            assert nulls == pytest.approx([null[flipped][word] for word in words], rel=1e-4)
 
 
 def test_the_likelihood_is_that_of_both_directions():
@@ -150,7 +181,7 @@ def test_posteriors_equal_the_expected_counts():
 
 def test_digamma():
     values = np.concatenate([np.geomspace(1e-3, 1e6, 400), np.linspace(0.1, 10, 200)])
-    ours = np.array([lexicon.digamma(value) for value in values])
+    ours = np.array([digamma(value) for value in values])
     assert np.abs(ours - special.digamma(values)).max() < 1e-8
 
 
@@ -177,8 +208,8 @@ def test_a_toy_corpus_gets_the_right_links():
 
 
 def test_tables_survive_compaction():
-    rows, _, live, alpha, tables, _ = fit(CORPUS * 2, 8)
-    small = lexicon.compact(tables, live, alpha)
+    rows, _, live, extra, tables, _ = fit(CORPUS * 2, 8)
+    small = lexicon.compact(tables, live, extra)
     assert 0 < len(small["keys"]) < len(live)
     again = lexicon.expand(small)
     for new, old in zip(posteriors(rows, again), posteriors(rows, tables), strict=True):
@@ -187,16 +218,16 @@ def test_tables_survive_compaction():
 
 
 def test_alike_pairs_have_larger_priors():
-    _, (source, target), live, alpha, tables = begin(CORPUS, True)
+    _, (source, target), live, extra, tables = begin(CORPUS, True)
     for slot in live:
         key = int(tables.keys[slot])
         a, b = source[key >> 32], target[key & 0xFFFFFFFF]
         alike = {("maria", "maria"), ("peter", "peter")}
-        assert alpha[slot] == pytest.approx(ALPHA + ALIKE * ((a, b) in alike))
+        assert extra[slot] == pytest.approx(ALIKE * ((a, b) in alike))
 
 
 def test_unseen_words_align_by_their_looks():
-    rows, (source, target), live, alpha, tables, _ = fit(CORPUS)
+    rows, (source, target), live, extra, tables, _ = fit(CORPUS)
     source, target = [*source, "nairobi", "lives"], [*target, "найроби", "lebt"]
     grown = tables.resized(len(source), len(target))
     assert len(grown.floor_forward) == len(grown.null_backward) == len(source)
@@ -223,7 +254,8 @@ def test_empty_sides():
     table = PairTable.empty(10)
     table.add(*rows)
     live = table.live()
-    tables = model.start(table.keys, (0, 0), lexicon.prior_counts(table.keys, live, None, None))
+    none = np.zeros(0, dtype=np.uint8)
+    tables = model.start(table.keys, (none, none), lexicon.alike_counts(table.keys, live, None, None))
     counts = model.Counts.zeros(tables)
     assert counts.add(rows, tables) == 0
     assert len(lexicon.compact(model.update(tables, counts, tables.forward, live), live, tables.forward)["keys"]) == 0

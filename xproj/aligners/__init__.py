@@ -29,9 +29,14 @@ BACKENDS = {
     "awesome": "xproj.aligners.encoder:EncoderAligner",
     "transalign": "xproj.aligners.encoder:EncoderAligner",
     "labse": "xproj.aligners.encoder:EncoderAligner",
+    "ensemble": "xproj.aligners.ensemble:EnsembleAligner",
 }
 # `[align] implementation = "package"`: the reference implementation behind the same protocol
 PACKAGES = {"simalign": "xproj.aligners.simalign_package:PackageAligner"}
+
+
+# the folder, in that of a fit, of what was learned from back-translations
+BACK = "back"
 
 
 class Aligner(Protocol):
@@ -67,3 +72,49 @@ def open(settings: Align, *, fitted: Path | None = None, runtime: Runtime | None
         table = PACKAGES
     aligner: Aligner = find("aligner", settings.aligner, table)(settings, fitted, runtime)
     return aligner
+
+
+def reads_file(settings: Align) -> bool:
+    """Does the aligner, or a member of it, read links by the place of a row: `first_row` of `align`, `check_rows`?"""
+    names = [settings.member(name).aligner for name in settings.members] if settings.members else [settings.aligner]
+    return "given" in names
+
+
+def of_back_translation(settings: Align) -> Align:
+    """The same aligner for back-translation and target sentence, one language on both sides.
+
+    It learns from these pairs alone: `prime` is a bitext of two languages, and tables that `statistical` has saved are
+    those in the folder `back` beside the others.
+
+    Raises:
+        RecipeError: links in a file are those of the source sentence only.
+    """
+    if reads_file(settings):
+        raise RecipeError(
+            "[align] refine: aligner = 'given' has no links of the back-translation; "
+            "take an aligner that makes links, or give project the column back_links"
+        )
+    if settings.members:
+        members = {
+            name: of_back_translation(settings.member(name)).model_dump(exclude_unset=True) for name in settings.members
+        }
+        return settings.model_copy(update={"members": members})
+    tables = settings.aligner == "statistical" and settings.model is not None
+    model = f"{settings.model}/{BACK}" if tables else settings.model
+    return settings.model_copy(update={"prime": None, "model": model})
+
+
+def share(progress: Progress | None, number: int, of: int) -> Progress | None:
+    """Progress of piece `number` (from 0) of so many that count alike, in thousandths of a piece."""
+    if progress is None:
+        return None
+    whole, seen = progress, -1
+
+    def told(done: int, total: int) -> None:
+        nonlocal seen
+        at = 1000 * number + (1000 * done // total if total else 0)
+        if at > seen:
+            seen = at
+            whole(at, 1000 * of)
+
+    return told

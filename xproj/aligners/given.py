@@ -105,4 +105,11 @@ class GivenAligner:
                     "links count words from 0, source first",
                 )
             links[i, j] = float(match[3]) if match[3] else 1.0
+            if links[i, j] > 1.0:
+                raise CorpusError.at(
+                    self.path,
+                    number,
+                    f"the link {word} has a score above 1",
+                    "scores are probabilities; divide them by the largest, or leave them out",
+                )
         return [(i, j, score) for (i, j), score in sorted(links.items())]

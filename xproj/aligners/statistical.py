@@ -2,8 +2,8 @@
 
 IBM model 1 in variational Bayes with an orthographic prior (see `core.statistical`), run on whole words and on words
 cut to their first letters. The posteriors of these *views* are averaged, so that inflected forms share what they learn;
-links with support of their neighbours gain (see `core.neighbours`); on larger corpora a hidden Markov model has half of
-the say (see `core.hmm`); `core.symmetrize` chooses the links.
+links with support of their neighbours gain (see `core.neighbours`); on larger corpora a hidden Markov model has a say
+(see `core.hmm`); `core.symmetrize` chooses the links.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from xproj.columns import LinkColumn, TokenColumn
-from xproj.core import hmm, lexicon
+from xproj.core import capitals, hmm, lexicon
 from xproj.core import statistical as model
 from xproj.core.neighbours import STRENGTH, support
 from xproj.core.orthography import normalise, spellings
@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 MAX_CELLS = 4_000_000
 # smallest posterior of a link, where the recipe names none
 THRESHOLD = 0.2
-FORMAT = 1
+FORMAT = 2
 # with fewer pairs the jumps of an HMM cost more than they bring (docs/methods.md)
 HMM_MIN_PAIRS = 1000
+# its say in the mean of both models: it helps short sentences and hurts long ones
+HMM_SHARE = 0.35
 # jumps are learned from the first rows of the corpus
 HMM_ROWS = 500
 
@@ -86,13 +88,22 @@ class View:
         self.sizes = (len(source_forms), len(target_forms))
         self.spellings = (spellings(source_forms), spellings(target_forms)) if orthography else (None, None)
 
+    def cases(self, source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The case of each form, from those counted of each word, (words, CASES)."""
+        forms = [np.zeros((size, capitals.CASES), dtype=np.int64) for size in self.sizes]
+        np.add.at(forms[0], self.source, source)
+        np.add.at(forms[1], self.target, target)
+        return capitals.decide(forms[0]), capitals.decide(forms[1])
+
     def encode(self, rows: model.Rows) -> model.Rows:
         """Rows of word ids as rows of form ids."""
         return rows._replace(source=self.source[rows.source], target=self.target[rows.target])
 
 
 class StatisticalAligner:
-    """See the module. Settings read: prefixes, orthography, iterations, max_pairs, symmetrization, threshold, model."""
+    """See the module. Settings read: prefixes, orthography, capitals, iterations, max_pairs, hmm, symmetrization,
+    threshold, model and prime.
+    """
 
     def __init__(self, settings: Align, fitted: Path | None = None, runtime: Runtime | None = None) -> None:
         self.settings = settings
@@ -109,7 +120,9 @@ class StatisticalAligner:
         """Learn the tables of every view from `parts` (and `prime`) and save them in the folder `output`."""
         source, target = Vocabulary(), Vocabulary()
         stream = _Stream(parts, self.settings.prime, languages, source, target)
-        pairs = sum(int(np.count_nonzero(np.diff(cell_offsets(*rows[1::2])))) for rows in stream)
+        pairs, cases = stream.count()
+        if not self.settings.capitals:
+            cases = np.zeros_like(cases[0]), np.zeros_like(cases[1])
         prefixes = (0, *self.settings.prefixes)
         steps, done = len(prefixes) * (self.settings.iterations + 1), 0
         output.mkdir(parents=True, exist_ok=True)
@@ -123,8 +136,8 @@ class StatisticalAligner:
             counts["word_pairs"] += table.used
             counts["pruned_word_pairs"] += table.pruned
             live = table.live()
-            alpha = lexicon.prior_counts(table.keys, live, *view.spellings)
-            tables = model.start(table.keys, view.sizes, alpha)
+            extra = lexicon.alike_counts(table.keys, live, *view.spellings)
+            tables = model.start(table.keys, view.cases(*cases), extra)
             for _ in range(self.settings.iterations):
                 done += 1
                 if progress:
@@ -132,8 +145,8 @@ class StatisticalAligner:
                 expected = model.Counts.zeros(tables)
                 for rows in stream:
                     expected.add(view.encode(rows), tables)
-                tables = model.update(tables, expected, alpha, live)
-            saved = lexicon.compact(tables, live, alpha)
+                tables = model.update(tables, expected, extra, live)
+            saved = lexicon.compact(tables, live, extra)
             if self._wants_hmm(pairs):
                 saved["jumps"] = _jumps(stream, view, tables)
             arrays |= {f"{prefix}.{name}": array for name, array in saved.items()}
@@ -176,9 +189,9 @@ class StatisticalAligner:
             model.add_posteriors(view.encode(rows), tables, 1.0 / len(views), cells[:-1], forward, backward)
         support(forward, backward, rows.source_offsets, rows.target_offsets, cells, STRENGTH)
         if jumps:
-            forward, backward = forward / 2, backward / 2
+            forward, backward = forward * (1.0 - HMM_SHARE), backward * (1.0 - HMM_SHARE)
             for (view, tables), jump in zip(views, jumps, strict=True):
-                hmm.posteriors(view.encode(rows), tables, jump, 0.5 / len(views), cells[:-1], forward, backward)
+                hmm.posteriors(view.encode(rows), tables, jump, HMM_SHARE / len(views), cells[:-1], forward, backward)
         settings = self.settings
         offsets = rows.source_offsets, rows.target_offsets
         threshold = THRESHOLD if settings.threshold is None else settings.threshold
@@ -207,6 +220,8 @@ def _read(folder: Path, trust_floor: bool) -> _Fitted:
     try:
         header = json.loads((folder / "aligner.json").read_text())
         arrays = dict(np.load(folder / "tables.npz"))
+        if header["format"] != FORMAT:
+            raise ValueError(f"they are of format {header['format']}, this version reads {FORMAT}")
     except (OSError, ValueError) as error:
         raise BackendError(
             f"{folder}: no tables of the statistical aligner ({error}); "
@@ -241,6 +256,18 @@ class _Stream:
     def __iter__(self) -> Iterator[model.Rows]:
         for source, target in self._pairs():
             yield model.Rows(self.source.encode(source), source.offsets, self.target.encode(target), target.offsets)
+
+    def count(self) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
+        """Sentence pairs with two sides; and in which case each source and target word is written, (words, CASES)."""
+        pairs, counts = 0, [np.zeros((0, capitals.CASES), dtype=np.int64) for _ in range(2)]
+        for part in self._pairs():
+            pairs += int(np.count_nonzero(np.diff(cell_offsets(part[0].offsets, part[1].offsets))))
+            for side, (tokens, vocabulary) in enumerate(zip(part, (self.source, self.target), strict=True)):
+                words = vocabulary.encode(tokens)
+                grown = np.zeros((len(vocabulary.words) - len(counts[side]), capitals.CASES), dtype=np.int64)
+                counts[side] = np.concatenate([counts[side], grown])
+                capitals.count_cases(tokens, words, counts[side])
+        return pairs, (counts[0], counts[1])
 
     def _pairs(self) -> Iterator[tuple[TokenColumn, TokenColumn]]:
         if self.prime:

@@ -2,16 +2,16 @@
 
 All work on one matrix S (m, n), m source units in rows and n target units in columns, and ties go to the first unit.
 
-    argmax    (i, j) where j is the best column of row i and i the best row of column j      SimAlign §2.2 "Argmax"
-    itermax   argmax, then one more round where at least one side is free (see `_itermax`)   SimAlign §2.2 "Itermax"
-    match     the assignment with the largest sum of S                                       SimAlign §2.2 "Match"
+    argmax    (i, j) where j is the best column of row i and i the best row of column j      SimAlign, "Argmax"
+    itermax   argmax, then one more round where at least one side is free (see `_itermax`)   SimAlign, "Itermax"
+    match     the assignment with the largest sum of S                                       SimAlign, "Match"
     forward   the best column of each row; reverse: the best row of each column              the two halves of argmax
-    softmax   (i, j) where softmax over the row and over the column both exceed a threshold  AWESoME §2.2, eq. 1-2
-    entmax    the same with 1.5-entmax, sparse, so that the threshold may be 0               AWESoME §2.2
+    softmax   (i, j) where softmax over the row and over the column both exceed a threshold  AWESoME, softmax
+    entmax    the same with 1.5-entmax, sparse, so that the threshold may be 0               AWESoME, α-entmax
 
 SimAlign: Jalili Sabet et al. 2020 (arXiv 2004.08728), on cosine similarities. AWESoME: Dou and Neubig 2021 (arXiv
 2101.08231), on dot products. 1.5-entmax: Peters, Niculae and Martins 2019 (arXiv 1905.05702), algorithm 2. The null
-extension of the SimAlign paper (§2.3: links of words whose similarities have a high entropy are dropped) is not
+extension of the SimAlign paper (links of words whose similarities have a high entropy are dropped) is not
 included; the `simalign` package has it neither.
 """
 
@@ -50,8 +50,8 @@ def extract(similarity: np.ndarray, method: str, *, threshold: float = 0.0) -> t
         threshold: what both probabilities have to exceed; the other methods drop links whose similarity does not
             exceed it, and 0 (as published) drops none.
 
-    The score of a link is its similarity, or 2pq / (p + q) of its two probabilities (AWESoME), in (0, 1]. A cell that is
-    NaN is no link.
+    The score of a link is its similarity, or 2pq / (p + q) of its two probabilities (AWESoME), in (0, 1]. A cell that
+    is NaN is no link.
 
     Raises:
         ValueError: an unknown method.
@@ -116,7 +116,7 @@ def best(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _itermax(similarity: np.ndarray, selected: np.ndarray) -> None:
     """The second round: S counts 0.9 where one side is free and 0 where none is; mutual bests with a free side join.
 
-    None where one side of the sentence has no free unit left. SimAlign §2.2, with its two rounds.
+    None where one side of the sentence has no free unit left. SimAlign, "Itermax", with n_max = 2 and alpha = 0.9.
     """
     m, n = similarity.shape
     rows, columns = np.ones(m, dtype=np.bool_), np.ones(n, dtype=np.bool_)
@@ -156,7 +156,7 @@ def keep_scores(similarity: np.ndarray, threshold: float, selected: np.ndarray, 
 def _mutual_probability(
     similarity: np.ndarray, sparse: bool, threshold: float, selected: np.ndarray, score: np.ndarray
 ) -> None:
-    """AWESoME eq. 1-2: cells whose probabilities in both directions exceed the threshold, with 2pq / (p + q)."""
+    """AWESoME, "probability thresholding": both probabilities exceed the threshold; the score is 2pq / (p + q)."""
     m, n = similarity.shape
     forward, backward = np.empty((m, n), dtype=np.float64), np.empty((n, m), dtype=np.float64)
     column = np.empty(m, dtype=np.float64)

@@ -110,6 +110,9 @@ def _add_rows(
     floor_backward: np.ndarray,
     null_forward: np.ndarray,
     null_backward: np.ndarray,
+    case_ratio: np.ndarray,
+    source_case: np.ndarray,
+    target_case: np.ndarray,
     jumps: np.ndarray,
     p0: float,
     weight: float,
@@ -130,8 +133,9 @@ def _add_rows(
         for i in range(m):
             for j in range(n):
                 slot = slots[i, j]
-                one[i, j] = forward[slot] if slot >= 0 else floor_forward[e[i]]
-                two[j, i] = backward[slot] if slot >= 0 else floor_backward[f[j]]
+                ratio = case_ratio[source_case[e[i]], target_case[f[j]]]
+                one[i, j] = forward[slot] if slot >= 0 else floor_forward[e[i]] * ratio
+                two[j, i] = backward[slot] if slot >= 0 else floor_backward[f[j]] * ratio
         posterior, back = np.empty((m, n)), np.empty((n, m))
         null_f, null_e = np.empty(n), np.empty(m)
         for j in range(n):

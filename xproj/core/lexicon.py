@@ -7,11 +7,12 @@ the given word. So only pairs that are clearly above that floor, or that look al
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from numba import njit
 
+from xproj.core.capitals import UNSEEN
+from xproj.core.digamma import digamma
 from xproj.core.orthography import Spellings, similarities
 from xproj.core.pairs import EMPTY, hashed, slots_of
 
@@ -23,26 +24,14 @@ KEPT = 1.5
 UNSEEN_MASS = 1.0 + 25 * ALPHA
 
 
-@njit(cache=True)
-def digamma(x: float) -> float:
-    """ψ(x) for x > 0, to about 1e-9."""
-    shift = 0.0
-    while x < 6.0:
-        shift -= 1.0 / x
-        x += 1.0
-    inverse = 1.0 / (x * x)
-    series = inverse * (1.0 / 12 - inverse * (1.0 / 120 - inverse * (1.0 / 252 - inverse * (1.0 / 240))))
-    return shift + math.log(x) - 0.5 / x - series
-
-
 @dataclass
 class Tables:
     """Translation probabilities of one view, float32.
 
     `forward[slot]` is t(target word | source word) and `backward[slot]` is t(source word | target word) of the pair
     `keys[slot]`. A pair without a slot has the probability of a pair that was never linked: `floor_forward[source
-    word]`, `floor_backward[target word]`. `null_forward` (target words,) and `null_backward` (source words,) are
-    those of NULL.
+    word]`, `floor_backward[target word]`, times `case_ratio` (5, 5) of the words' cases (see `capitals`), `source_case`
+    and `target_case`. `null_forward` (target words,) and `null_backward` (source words,) are those of NULL.
     """
 
     keys: np.ndarray
@@ -52,6 +41,9 @@ class Tables:
     floor_backward: np.ndarray
     null_forward: np.ndarray
     null_backward: np.ndarray
+    case_ratio: np.ndarray
+    source_case: np.ndarray
+    target_case: np.ndarray
 
     def arrays(self) -> tuple[np.ndarray, ...]:
         """The arrays in the order in which the kernels take them."""
@@ -63,6 +55,9 @@ class Tables:
             self.floor_backward,
             self.null_forward,
             self.null_backward,
+            self.case_ratio,
+            self.source_case,
+            self.target_case,
         )
 
     def resized(self, source_words: int, target_words: int) -> Tables:
@@ -74,39 +69,34 @@ class Tables:
             floor_backward=_padded(self.floor_backward, target_words, unseen),
             null_forward=_padded(self.null_forward, target_words, float(self.null_forward.min(initial=1.0))),
             null_backward=_padded(self.null_backward, source_words, float(self.null_backward.min(initial=1.0))),
+            source_case=_padded(self.source_case, source_words, UNSEEN),
+            target_case=_padded(self.target_case, target_words, UNSEEN),
         )
 
 
 def _padded(array: np.ndarray, size: int, value: float) -> np.ndarray:
-    return np.concatenate([array, np.full(size - len(array), value, dtype=np.float32)])
+    return np.concatenate([array, np.full(size - len(array), value, dtype=array.dtype)])
 
 
-def prior_counts(keys: np.ndarray, live: np.ndarray, source: Spellings | None, target: Spellings | None) -> np.ndarray:
-    """Dirichlet pseudo-counts by slot: α + 10 · r⁴; plain α without spellings."""
-    alpha = np.full(len(keys), ALPHA, dtype=np.float32)
+def alike_counts(keys: np.ndarray, live: np.ndarray, source: Spellings | None, target: Spellings | None) -> np.ndarray:
+    """Extra pseudo-counts by slot of pairs that look alike: 10 · r⁴; zeros without spellings."""
+    extra = np.zeros(len(keys), dtype=np.float32)
     if source is not None and target is not None:
         alike = similarities(keys[live] >> 32, keys[live] & 0xFFFFFFFF, *source, *target)
-        alpha[live] += ALIKE * alike**4
-    return alpha
+        extra[live] = ALIKE * alike**4
+    return extra
 
 
-def compact(tables: Tables, live: np.ndarray, alpha: np.ndarray) -> dict[str, np.ndarray]:
+def compact(tables: Tables, live: np.ndarray, extra: np.ndarray) -> dict[str, np.ndarray]:
     """The tables as plain arrays without the pairs that the floor describes as well: never linked and not alike."""
-    keys = tables.keys[live]
-    floor_forward = tables.floor_forward[keys >> 32]
-    floor_backward = tables.floor_backward[keys & 0xFFFFFFFF]
-    above = (tables.forward[live] > KEPT * floor_forward) | (tables.backward[live] > KEPT * floor_backward)
-    slots = live[above | (alpha[live] > ALPHA)]
-    arrays = tables.arrays()
-    return {
-        "keys": tables.keys[slots],
-        "forward": tables.forward[slots],
-        "backward": tables.backward[slots],
-        "floor_forward": arrays[3],
-        "floor_backward": arrays[4],
-        "null_forward": arrays[5],
-        "null_backward": arrays[6],
-    }
+    source, target = tables.keys[live] >> 32, tables.keys[live] & 0xFFFFFFFF
+    kept = KEPT * tables.case_ratio[tables.source_case[source], tables.target_case[target]]
+    above = (tables.forward[live] > kept * tables.floor_forward[source]) | (
+        tables.backward[live] > kept * tables.floor_backward[target]
+    )
+    slots = live[above | (extra[live] > 0.0)]
+    arrays = {field.name: getattr(tables, field.name) for field in fields(tables)}
+    return arrays | {name: arrays[name][slots] for name in ("keys", "forward", "backward")}
 
 
 def expand(arrays: dict[str, np.ndarray]) -> Tables:
@@ -116,15 +106,7 @@ def expand(arrays: dict[str, np.ndarray]) -> Tables:
     slots = slots_of(table, pairs)
     forward, backward = np.zeros(len(table), dtype=np.float32), np.zeros(len(table), dtype=np.float32)
     forward[slots], backward[slots] = arrays["forward"], arrays["backward"]
-    return Tables(
-        table,
-        forward,
-        backward,
-        arrays["floor_forward"],
-        arrays["floor_backward"],
-        arrays["null_forward"],
-        arrays["null_backward"],
-    )
+    return Tables(**(arrays | {"keys": table, "forward": forward, "backward": backward}))
 
 
 def extend(tables: Tables, unseen: np.ndarray, source: Spellings, target: Spellings) -> Tables:
@@ -137,14 +119,9 @@ def extend(tables: Tables, unseen: np.ndarray, source: Spellings, target: Spelli
     gain = np.array([math.exp(digamma(ALPHA + ALIKE * r**4) - digamma(ALPHA)) for r in alike], dtype=np.float32)
     forward = np.minimum(1.0, gain * tables.floor_forward[unseen >> 32])
     backward = np.minimum(1.0, gain * tables.floor_backward[unseen & 0xFFFFFFFF])
-    return expand(
-        {
-            "keys": keys,
-            "forward": np.concatenate([tables.forward[live], forward]),
-            "backward": np.concatenate([tables.backward[live], backward]),
-            "floor_forward": tables.floor_forward,
-            "floor_backward": tables.floor_backward,
-            "null_forward": tables.null_forward,
-            "null_backward": tables.null_backward,
-        }
-    )
+    grown = {
+        "keys": keys,
+        "forward": np.concatenate([tables.forward[live], forward]),
+        "backward": np.concatenate([tables.backward[live], backward]),
+    }
+    return expand({field.name: getattr(tables, field.name) for field in fields(tables)} | grown)

@@ -38,19 +38,19 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def cosine(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """(1 + cos) / 2 of each row of x (m, d) with each row of y (n, d), (m, n) float32 in [0, 1] (SimAlign §2.1)."""
+    """(1 + cos) / 2 of each row of x (m, d) with each row of y (n, d), (m, n) float32 in [0, 1] (SimAlign)."""
     similarity: np.ndarray = (_products(unit(x), unit(y)) + np.float32(1.0)) / np.float32(2.0)
     return similarity
 
 
 def dot(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Dot products of the rows of x (m, d) and y (n, d), (m, n) float32 (AWESoME §2.2, eq. 1)."""
+    """Dot products of the rows of x (m, d) and y (n, d), (m, n) float32 (AWESoME)."""
     products: np.ndarray = _products(_plain(x), _plain(y))
     return products
 
 
 def distort(similarity: np.ndarray, kappa: float) -> np.ndarray:
-    """S (1 - kappa (i / (m - 1) - j / (n - 1)) ** 2): words in other places are less similar (SimAlign §2.3).
+    """S (1 - kappa (i / (m - 1) - j / (n - 1)) ** 2): words in other places are less similar (SimAlign, "Distortion").
 
     (m, n), in float64 as it is multiplied; S itself where kappa is 0 or one side has fewer than two units.
     """
@@ -89,7 +89,7 @@ def word_links(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The word links of one pair: source words, target words, scores, all (k,), sorted by source, then target.
 
-    Two words are linked if any of their units are; the score is the best of those units (SimAlign §2.1, AWESoME §2.2).
+    Two words are linked if any of their units are; the score is the best of those units (SimAlign, AWESoME).
     """
     if not selected.size:
         return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)

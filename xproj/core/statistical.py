@@ -7,8 +7,9 @@ source word i (or by NULL, with probability `NULL_PROBABILITY`):
 
 (Brown et al. 1993, model 1; the diagonal is that of Dyer et al. 2013, fast_align). The M step is the mean-field update
 of a Dirichlet prior, t = exp(ψ(c + α_ef)) / exp(ψ(Σ_f (c + α_ef))) (Riley and Gildea 2012), with one pseudo-count α_ef
-per word pair: α + 10 · r⁴, r = how alike the words look (see orthography). The backward direction is the same
-with the sides exchanged; both read the same slots of one pair table, so each pair is looked up once.
+per word pair: that of the words' cases (see capitals) + 10 · r⁴, r = how alike the words look (see orthography). The
+backward direction is the same with the sides exchanged; both read the same slots of one pair table, so each pair is
+looked up once.
 
 Everything works on encoded rows: word ids (total,) int32 and offsets (rows + 1,) int64.
 """
@@ -21,14 +22,15 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from xproj.core.lexicon import ALPHA, UNSEEN_MASS, Tables, digamma
+from xproj.core.capitals import expected_links, learn, neutral
+from xproj.core.digamma import digamma
+from xproj.core.lexicon import ALPHA, UNSEEN_MASS, Tables
 from xproj.core.pairs import find
 
 NULL_PROBABILITY = 0.2
 TENSION = 4.0
 # below this count exp(ψ(α + c)) = exp(ψ(α)) · (1 + ψ'(α) · c) to 1e-5
 NEGLIGIBLE = 1e-4
-SLOPE = (digamma(ALPHA + NEGLIGIBLE) - digamma(ALPHA)) / NEGLIGIBLE
 
 
 class Rows(NamedTuple):
@@ -71,14 +73,17 @@ def responsibilities(
     given: np.ndarray,
     null: np.ndarray,
     words: np.ndarray,
+    case_ratio: np.ndarray,
+    given_case: np.ndarray,
+    word_case: np.ndarray,
     p0: float,
     out: np.ndarray,
     null_out: np.ndarray,
 ) -> float:
     """Posterior that word j comes from word i, (m, n), and from NULL, (n,); returns Σ_j log p(word j).
 
-    `given` (m,) are the explaining words and `words` (n,) the explained ones; `table` is indexed by slot, `floor` by
-    explaining and `null` by explained word.
+    `given` (m,) are the explaining words and `words` (n,) the explained ones; `table` is indexed by slot, `floor` and
+    `given_case` by explaining, `null` and `word_case` by explained word.
     """
     m, n = slots.shape
     total = 0.0
@@ -88,7 +93,10 @@ def responsibilities(
             mass += prior[i, j]
         for i in range(m):
             slot = slots[i, j]
-            value = prior[i, j] * (table[slot] if slot >= 0 else floor[given[i]])
+            if slot >= 0:
+                value = prior[i, j] * table[slot]
+            else:
+                value = prior[i, j] * floor[given[i]] * case_ratio[given_case[given[i]], word_case[words[j]]]
             out[i, j] = value
             weight += value
         scale = (1.0 - p0) / mass
@@ -118,6 +126,9 @@ def expectation(
     floor_backward: np.ndarray,
     null_forward: np.ndarray,
     null_backward: np.ndarray,
+    case_ratio: np.ndarray,
+    source_case: np.ndarray,
+    target_case: np.ndarray,
     p0: float,
     tension: float,
     counts_forward: np.ndarray,
@@ -127,6 +138,7 @@ def expectation(
 ) -> float:
     """Add the expected counts of all rows to the four count arrays; returns the log-likelihood of both directions."""
     total = 0.0
+    back_ratio = np.ascontiguousarray(case_ratio.T)
     for row in range(len(source_offsets) - 1):
         e = source[source_offsets[row] : source_offsets[row + 1]]
         f = target[target_offsets[row] : target_offsets[row + 1]]
@@ -138,10 +150,14 @@ def expectation(
         null_f, null_e = np.empty(n), np.empty(m)
         lookup(keys, e, f, slots, back_slots)
         diagonal(m, n, tension, prior, back_prior)
-        total += responsibilities(slots, prior, forward, floor_forward, e, null_forward, f, p0, posterior, null_f)
         total += responsibilities(
-            back_slots, back_prior, backward, floor_backward, f, null_backward, e, p0, back, null_e
-        )
+            slots, prior, forward, floor_forward, e, null_forward, f,
+            case_ratio, source_case, target_case, p0, posterior, null_f,
+        )  # fmt: skip
+        total += responsibilities(
+            back_slots, back_prior, backward, floor_backward, f, null_backward, e,
+            back_ratio, target_case, source_case, p0, back, null_e,
+        )  # fmt: skip
         for i in range(m):
             counts_null_backward[e[i]] += null_e[i]
             for j in range(n):
@@ -156,16 +172,26 @@ def expectation(
 
 @njit(cache=True)
 def maximise(
-    counts: np.ndarray, alpha: np.ndarray, live: np.ndarray, given: np.ndarray, words: int
+    counts: np.ndarray,
+    extra: np.ndarray,
+    live: np.ndarray,
+    given: np.ndarray,
+    other: np.ndarray,
+    given_case: np.ndarray,
+    other_case: np.ndarray,
+    alpha: np.ndarray,
+    ratio: np.ndarray,
+    slope: np.ndarray,
+    words: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The mean-field update: `counts` and `alpha` by slot, `given` the conditioning word of each live slot.
+    """The mean-field update: `counts` and `extra` pseudo-counts by slot, `given` and `other` the words of live slots.
 
-    Returns the probabilities by slot and, by conditioning word, that of a pair never linked. The support of a word is
-    the words that it occurs with.
+    `alpha`, `ratio` and `slope` (5, 5) are those of `CasePrior`, given case first. Returns the probabilities by slot
+    and, by conditioning word, that of a pair never linked. The support of a word is the words that it occurs with.
     """
     totals = np.zeros(words)
     for k in range(len(live)):
-        totals[given[k]] += counts[live[k]] + alpha[live[k]]
+        totals[given[k]] += counts[live[k]] + extra[live[k]] + alpha[given_case[given[k]], other_case[other[k]]]
     floor = np.zeros(words, dtype=np.float32)
     for w in range(words):
         totals[w] = digamma(totals[w] if totals[w] > 0.0 else UNSEEN_MASS)
@@ -173,19 +199,21 @@ def maximise(
     table = np.zeros(len(counts), dtype=np.float32)
     for k in range(len(live)):
         slot, count = live[k], counts[live[k]]
-        if count < NEGLIGIBLE and alpha[slot] == np.float32(ALPHA):
+        a, b = given_case[given[k]], other_case[other[k]]
+        if count < NEGLIGIBLE and extra[slot] == 0.0:
             # most pairs are hardly ever linked; there ψ is a straight line
-            table[slot] = floor[given[k]] * (1.0 + count * SLOPE)
+            table[slot] = floor[given[k]] * ratio[a, b] * (1.0 + count * slope[a, b])
         else:
-            table[slot] = math.exp(digamma(count + alpha[slot]) - totals[given[k]])
+            table[slot] = math.exp(digamma(count + extra[slot] + alpha[a, b]) - totals[given[k]])
     return table, floor
 
 
-def start(keys: np.ndarray, words: tuple[int, int], alpha: np.ndarray) -> Tables:
-    """Tables before the first iteration: every pair as probable as its prior makes it."""
-    weights = (alpha / ALPHA).astype(np.float32)
-    ones = [np.ones(size, dtype=np.float32) for size in (words[0], words[1], words[1], words[0])]
-    return Tables(keys, weights, weights, *ones)
+def start(keys: np.ndarray, cases: tuple[np.ndarray, np.ndarray], extra: np.ndarray) -> Tables:
+    """Tables before the first iteration: every pair as probable as its looks make it; `cases` of both vocabularies."""
+    weights = (1.0 + extra / ALPHA).astype(np.float32)
+    source, target = map(len, cases)
+    ones = [np.ones(size, dtype=np.float32) for size in (source, target, target, source)]
+    return Tables(keys, weights, weights, *ones, neutral(ALPHA).ratio, *cases)
 
 
 class Counts(NamedTuple):
@@ -207,20 +235,24 @@ class Counts(NamedTuple):
         return float(expectation(*rows, *tables.arrays(), NULL_PROBABILITY, TENSION, *self))
 
 
-def update(tables: Tables, counts: Counts, alpha: np.ndarray, live: np.ndarray) -> Tables:
+def update(tables: Tables, counts: Counts, extra: np.ndarray, live: np.ndarray) -> Tables:
     """The M step of both directions."""
-    keys = tables.keys[live]
-    forward, floor_forward = maximise(counts.forward, alpha, live, keys >> 32, len(tables.null_backward))
-    backward, floor_backward = maximise(counts.backward, alpha, live, keys & 0xFFFFFFFF, len(tables.null_forward))
+    cases = tables.source_case, tables.target_case
+    prior = learn(expected_links(counts.forward, counts.backward, tables.keys, live, *cases), ALPHA)
+    source, target = tables.keys[live] >> 32, tables.keys[live] & 0xFFFFFFFF
+    forward, floor_forward = maximise(counts.forward, extra, live, source, target, *cases, *prior, len(cases[0]))
+    backward, floor_backward = maximise(
+        counts.backward, extra, live, target, source, *cases[::-1], *prior.transposed(), len(cases[1])
+    )
     null_forward, null_backward = _null(counts.null_forward), _null(counts.null_backward)
-    return Tables(tables.keys, forward, backward, floor_forward, floor_backward, null_forward, null_backward)
+    learned = forward, backward, floor_forward, floor_backward, null_forward, null_backward
+    return Tables(tables.keys, *learned, prior.ratio, *cases)
 
 
 def _null(counts: np.ndarray) -> np.ndarray:
-    every = np.arange(len(counts))
-    alpha = np.full(len(counts), ALPHA, dtype=np.float32)
-    table: np.ndarray = maximise(counts, alpha, every, np.zeros(len(counts), dtype=np.int64), 1)[0]
-    return table
+    """What NULL generates, (words,): the same update with plain α."""
+    total = digamma(float(np.sum(counts + ALPHA))) if len(counts) else 0.0
+    return np.array([math.exp(digamma(count + ALPHA) - total) for count in counts], dtype=np.float32)
 
 
 @njit(cache=True)
@@ -236,6 +268,9 @@ def _posteriors(
     floor_backward: np.ndarray,
     null_forward: np.ndarray,
     null_backward: np.ndarray,
+    case_ratio: np.ndarray,
+    source_case: np.ndarray,
+    target_case: np.ndarray,
     p0: float,
     tension: float,
     weight: float,
@@ -244,6 +279,7 @@ def _posteriors(
     backward_out: np.ndarray,
 ) -> None:
     """Add `weight` times both posteriors of every row, row-major (m, n), at `cells[row]` of the flat outputs."""
+    back_ratio = np.ascontiguousarray(case_ratio.T)
     for row in range(len(source_offsets) - 1):
         e = source[source_offsets[row] : source_offsets[row + 1]]
         f = target[target_offsets[row] : target_offsets[row + 1]]
@@ -255,8 +291,14 @@ def _posteriors(
         null_f, null_e = np.empty(n), np.empty(m)
         lookup(keys, e, f, slots, back_slots)
         diagonal(m, n, tension, prior, back_prior)
-        responsibilities(slots, prior, forward, floor_forward, e, null_forward, f, p0, posterior, null_f)
-        responsibilities(back_slots, back_prior, backward, floor_backward, f, null_backward, e, p0, back, null_e)
+        responsibilities(
+            slots, prior, forward, floor_forward, e, null_forward, f,
+            case_ratio, source_case, target_case, p0, posterior, null_f,
+        )  # fmt: skip
+        responsibilities(
+            back_slots, back_prior, backward, floor_backward, f, null_backward, e,
+            back_ratio, target_case, source_case, p0, back, null_e,
+        )  # fmt: skip
         cell = cells[row]
         for i in range(m):
             for j in range(n):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xproj.encoders import EncoderSettings
 
 # sub-words in a batch on a CPU, at most: the activations of more fall out of its caches
-CPU_BATCH = 1024
+CPU_BATCH = 512
 
 
 class Encoder:

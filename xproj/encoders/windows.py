@@ -63,7 +63,7 @@ def _spans(borders: Int64, capacity: int, overlap: int) -> list[tuple[int, int]]
             start = int(borders[np.searchsorted(borders, total - capacity)])
             return [*spans, (start, total)]
         spans.append((int(borders[first]), int(borders[last])))
-        back = int(np.searchsorted(borders, borders[last] - overlap, side="right")) - 1
+        back = max(0, int(np.searchsorted(borders, borders[last] - overlap, side="right")) - 1)
         # a word that fills its window leaves no room for an overlap
         first = back if borders[back] > borders[first] else min(first + 1, words - 1)
         while borders[first] == spans[-1][0]:

@@ -8,10 +8,13 @@ evaluate are nothing but such a fit. Engines are opened on first use, once per p
                                                            └───────────────────── evaluate
 """
 
+from xproj.stages.align import Align
 from xproj.stages.base import Inputs, Mapped, Stage, language_of
 from xproj.stages.fits import Evaluate, Silver, Train, score_tagger, signature, train
+from xproj.stages.project import Project
 from xproj.stages.score import Score
-from xproj.stages.shards import Align, Ingest, Project, Tag, TagTarget, Translate
+from xproj.stages.sentences import Ingest, Tag, TagTarget
+from xproj.stages.translate import Translate
 
 STAGES: dict[str, type[Stage]] = {
     stage.name: stage for stage in (Ingest, Translate, Tag, Align, Score, Project, Silver, Train, Evaluate)

@@ -51,7 +51,7 @@ class Stage:
     required: ClassVar[tuple[str, ...]] = ("id",)
     optional: ClassVar[tuple[str, ...]] = ()
     adds: ClassVar[tuple[str, ...]] = ()
-    keys: ClassVar[tuple[str, ...]] = ()  # what it reads of the recipe beside its own table
+    keys: ClassVar[tuple[str, ...]] = ()  # what it reads of the recipe beside its own table; `table.key` of others
     follows: ClassVar[tuple[str, ...]] = ()  # the stages whose whole folder it reads, where they are planned
     sharded: ClassVar[bool] = True
 
@@ -71,6 +71,18 @@ class Stage:
     def adding(self) -> tuple[str, ...]:
         """The columns it adds or replaces."""
         return self.adds
+
+    def remedy(self, column: str) -> str:
+        """What to do when a column that it requires is missing."""
+        if column == "marked_text":
+            return 'add [translate] with markers = "blanks", on route = "translate-train"'
+        if column.startswith("score_"):
+            return f"add [score] with scorers = [{column.removeprefix('score_')!r}]"
+        return "add [score]"
+
+    def remarks(self, counts: Mapping[str, int]) -> list[str]:
+        """What the user should know about the counts of the whole corpus, a line each."""
+        return []
 
     def needs_fit(self) -> bool:
         """Must `fit` run before the first `map`?"""

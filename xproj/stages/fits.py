@@ -94,13 +94,20 @@ def signature(recipe: Recipe) -> str:
         "route": recipe.route,
         "tr": recipe.translate.translator if recipe.translate and recipe.route != "bitext" else None,
         "tag": recipe.tag.tagger if recipe.tag else None,
-        "al": recipe.align.aligner,
+        "al": _aligner(recipe) if project.needs_links or recipe.score else None,
+        "bt": recipe.align.refine if recipe.align.refine != "off" else None,
         "sc": "+".join(sorted(project.scores)),
         "solve": project.solver,
         "filter": chosen,
         "v": __version__,
     }
     return "|".join(f"{key}:{value}" for key, value in parts.items() if value)
+
+
+def _aligner(recipe: Recipe) -> str:
+    """The aligner; of an ensemble its members: `ensemble-vote(awesome+statistical)`."""
+    align = recipe.align
+    return f"ensemble-{align.combine}({'+'.join(sorted(align.members))})" if align.members else align.aligner
 
 
 def train(

@@ -6,7 +6,7 @@ tests/contracts/test_translator_contract.py.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast, runtime_checkable
 
 from xproj import backends
 from xproj.errors import RecipeError
@@ -16,32 +16,42 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from xproj.core.markers import Marked
+
 BACKENDS = {
+    "apertium": "xproj.translators.apertium:ApertiumTranslator",
     "bitext": "xproj.translators.bitext:BitextTranslator",
     "fake": "xproj.translators.fake:FakeTranslator",
 }
-WITHOUT_MODEL = frozenset({"bitext", "fake"})
+WITHOUT_MODEL = frozenset({"apertium", "bitext", "fake"})
 
 
 class Translation(NamedTuple):
-    """One translation; `score` is the mean log-probability of its tokens, `status` is `ok` or says what failed."""
+    """One translation; `score` is the mean log-probability of its tokens, `status` is `ok` or says what failed.
+
+    `marked` is the raw answer with its marks, where marks were asked for.
+    """
 
     text: str
     score: float
     status: str = "ok"
+    marked: str | None = None
 
 
 class Translator(Protocol):
     """Translates sentences.
 
-    `capabilities` is a set of `score` (gives log-probabilities of given texts), `markers` (keeps brackets in place)
-    and `n_best` (gives several translations). Language codes are those of NLLB, e.g. `swh_Latn`.
+    `capabilities` is a set of `score` (gives log-probabilities of given texts), `markers` (carries marks: it is a
+    `MarkedTranslator`) and `n_best` (gives several translations). Language codes are those of NLLB, e.g. `swh_Latn`.
     """
 
     capabilities: frozenset[str]
 
     def translate(self, texts: Sequence[str], *, source: str, target: str, n_best: int = 1) -> list[list[Translation]]:
-        """At most `n_best` translations of each text, the best first, at least one; the same whatever the batch."""
+        """At most `n_best` translations of each text, the best first, at least one.
+
+        The same texts in the same order have the same translations; of most engines, each text has whatever the batch.
+        """
         ...
 
     def score(self, sources: Sequence[str], targets: Sequence[str], *, source: str, target: str) -> np.ndarray:
@@ -49,14 +59,29 @@ class Translator(Protocol):
         ...
 
 
-def open(name: str, model: str | None = None) -> Translator:  # noqa: A001
-    """The translator `name` with its model, if it has one.
+@runtime_checkable
+class MarkedTranslator(Protocol):
+    """A translator that carries the marks of entities through."""
+
+    def translate_marked(
+        self, sentences: Sequence[Marked], *, source: str, target: str, markers: str
+    ) -> list[Translation]:
+        """One translation of each sentence; `text` is what the style `markers` decodes from `marked`."""
+        ...
+
+
+def open(name: str, model: str | None = None, *, mode: str | None = None) -> Translator:  # noqa: A001
+    """The translator `name` with its model, if it has one; `mode` is one of Apertium's.
 
     Raises:
-        RecipeError: no such back end, or a model for one that has none.
+        RecipeError: no such back end, or a model or mode for one that has none.
         BackendError: a missing package.
     """
     found = backends.find("translator", name, BACKENDS)
+    if mode is not None:
+        if name != "apertium":
+            raise RecipeError(f"translator {name!r} has no modes, but {mode!r} is given; leave the mode out")
+        return cast("Translator", found(mode))
     if model is None:
         return cast("Translator", found())
     if name in WITHOUT_MODEL:

@@ -1,0 +1,152 @@
+"""The stage that makes the missing side of each pair: text, words, and a status for what went wrong."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from xproj import schema
+from xproj.errors import RecipeError
+from xproj.rows import OK, count_rows
+from xproj.schema import STATUSES
+from xproj.stages.base import TEXTS, TOKENS, Mapped, Stage, language_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from xproj import recipe as recipes
+    from xproj.core.markers import Marked
+    from xproj.languages import Language
+    from xproj.recipe import Recipe
+    from xproj.translators import Translation
+
+
+class Translate(Stage):
+    """The missing side of each pair: the target's, on the route translate-test the source's."""
+
+    name = "translate"
+    version = 2
+    optional = (*TEXTS, *TOKENS, "status")
+    keys = ("route", "language", "source")
+
+    def __init__(self, recipe: Recipe, fitted: Path | None = None) -> None:
+        super().__init__(recipe, fitted)
+        if self._settings.markers is None:
+            return
+        if self._sides[0] == "target":
+            raise RecipeError("[translate] markers needs labels on the side that is translated; leave markers out")
+        if recipe.tag is not None:
+            raise RecipeError(
+                "[tag] labels sentences after they were translated, too late for [translate] markers; label the corpus "
+                "first (`xproj tag`) and leave [tag] out"
+            )
+
+    @property
+    def _settings(self) -> recipes.Translate:
+        assert self.recipe.translate is not None
+        return self.recipe.translate
+
+    @property
+    def _sides(self) -> tuple[str, str]:
+        return ("target", "source") if self.recipe.route == "translate-test" else ("source", "target")
+
+    @classmethod
+    def planned(cls, recipe: Recipe) -> bool:
+        """A bitext has both sides."""
+        return recipe.translate is not None and recipe.route != "bitext"
+
+    def reads(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """With the entities that are to be marked."""
+        marked = ("source_entities",) if self._settings.markers else ()
+        return self.required, (*self.optional, *marked)
+
+    def adding(self) -> tuple[str, ...]:
+        """Text and words of the side that is made, and the raw answers where entities were marked."""
+        made = self._sides[1]
+        marked = ("marked_text",) if self._settings.markers else ()
+        return f"{made}_text", f"{made}_tokens", "translation_score", *marked, "status"
+
+    @cached_property
+    def _translator(self) -> Any:
+        from xproj import translators
+
+        translator = translators.open(self._settings.translator, mode=self._settings.mode)
+        if self._settings.markers and "markers" not in translator.capabilities:
+            raise RecipeError(
+                f"[translate] translator = {self._settings.translator!r} carries no markers; leave them out"
+            )
+        return translator
+
+    def map(self, table: pa.Table, first_row: int = 0) -> Mapped:
+        """Translate the rows that lack the other side; the others keep what they have."""
+        from xproj.core import words
+
+        given, made = self._sides
+        code = dict(zip(("source", "target"), self.languages, strict=True))
+        here, there = language_of(code[given]), language_of(code[made])
+        codes = schema.status_codes(table).copy()
+        texts, tokens = table[f"{made}_text"].to_pylist(), table[f"{made}_tokens"].to_pylist()
+        missing = [r for r in np.flatnonzero(codes == OK).tolist() if not texts[r] and not tokens[r]]
+        sentences = self._sentences(table.take(pa.array(missing, pa.int64())), here)
+        translations = self._translate(sentences, here, there)
+        scores = np.full(table.num_rows, np.nan, dtype=np.float32)
+        raw: list[str | None] = [None] * table.num_rows
+        for row, best in zip(missing, translations, strict=True):
+            texts[row], tokens[row], raw[row] = best.text, words.words(best.text, there), best.marked
+            codes[row], scores[row] = STATUSES.index(best.status), best.score
+        if "score" not in self._translator.capabilities:
+            scores[:] = np.nan
+        columns = {
+            f"{made}_text": pa.array(texts, pa.string()),
+            f"{made}_tokens": pa.array(tokens, pa.list_(pa.string())),
+            "translation_score": pa.array(scores, mask=np.isnan(scores)),
+            "marked_text": pa.array(raw, pa.string()),
+            "status": schema.status_array(codes),
+        }
+        columns = {name: columns[name] for name in self.adding()}
+        return Mapped(columns, count_rows(table, codes) | {"rows.translated": len(missing)})
+
+    def _sentences(self, table: pa.Table, here: Language) -> list[Marked]:
+        """The given side as text; with the source entities as marks, where marks are asked for."""
+        from xproj.core import markers, words
+
+        sides = (table[f"{self._sides[0]}_{kind}"].to_pylist() for kind in ("text", "tokens"))
+        pairs = [(text or words.join(tokens or [], here), tokens or []) for text, tokens in zip(*sides, strict=True)]
+        if not self._settings.markers:
+            return [markers.Marked(text) for text, _ in pairs]
+        schema.check_spans(table, "source_entities", "source_tokens")
+        marked = []
+        for (text, tokens), entities in zip(pairs, table["source_entities"].to_pylist(), strict=True):
+            places = markers.locate(text, tokens)
+            if places is None:  # a text that was changed after it was split
+                text = words.join(tokens, here)
+                places = markers.locate(text, tokens)
+            assert places is not None
+            marked.append(markers.mark(text, places, [(e["start"], e["end"]) for e in entities or []]))
+        return marked
+
+    def _translate(self, sentences: Sequence[Marked], here: Language, there: Language) -> list[Translation]:
+        """The best translation of each sentence, with the status that the checks give it."""
+        from xproj.core import translation_checks
+
+        codes = {"source": here.code, "target": there.code}
+        texts = [sentence.text for sentence in sentences]
+        if self._settings.markers:
+            found: list[Translation] = self._translator.translate_marked(
+                sentences, **codes, markers=self._settings.markers
+            )
+        else:
+            found = [best for best, *_ in self._translator.translate(texts, **codes)]
+        if not self._settings.checks:
+            return found
+        fine = [k for k, translation in enumerate(found) if translation.status == "ok"]
+        checked = translation_checks.check(
+            [texts[k] for k in fine], [found[k].text for k in fine], same_language=here == there
+        )
+        for k, status in zip(fine, checked, strict=True):
+            found[k] = found[k]._replace(status=status)
+        return found
