@@ -171,12 +171,6 @@ class Align(Table):
         """The settings of a member of an ensemble: its own table, else defaults; its name is its aligner by default."""
         return Align.model_validate({"aligner": name, **self.members[name]})
 
-    @model_validator(mode="after")
-    def _guide_has_an_effect(self) -> Align:
-        if self.tune_guide is not None and "self" not in self.tune:
-            raise ValueError("tune_guide gives links to the objective 'self'; add it to tune, or leave tune_guide out")
-        return self
-
 
 class Score(Table):
     """Model scores of target spans."""

@@ -347,8 +347,10 @@ def test_what_a_model_cannot_be_trained_on_is_one_line(models_folder, bert, bite
         tuned(bert, bitext, tmp_path / "c", layer=3)
     with pytest.raises(BackendError, match="not finite"):
         tuned(bert, bitext, tmp_path / "d", rate=1e30)
-    with pytest.raises(Exception, match="tune_guide gives links to the objective"):
-        recipe.Align(tune=("translation",), tune_guide="statistical")
+    with pytest.raises(RecipeError, match="tune_guide gives links to the objective"):
+        aligners.open(recipe.Align(aligner="awesome", tune=("translation",), tune_guide="statistical"))
+    with pytest.raises(RecipeError, match="does not fine-tune"):
+        aligners.open(recipe.Align(aligner="simalign", tune=("self",), implementation="package"))
 
 
 # what it brings ---------------------------------------------------------------------------------------------------

@@ -92,6 +92,10 @@ class EncoderAligner:
     def __init__(self, settings: Align, fitted: Path | None = None, runtime: Runtime | None = None) -> None:
         self.settings = settings
         self.needs_fit = bool(settings.tune)
+        if settings.tune_guide is not None and "self" not in settings.tune:
+            raise RecipeError(
+                "[align] tune_guide gives links to the objective 'self'; add that to tune, or leave tune_guide out"
+            )
         self.chosen = chosen(settings)
         if self.needs_fit and fitted is not None:
             self.chosen = replace(self.chosen, model=str(fitted), revision=None)
@@ -124,6 +128,7 @@ class EncoderAligner:
             return {}
         from xproj.encoders.tuning import Tuning, tune
 
+        output.mkdir(parents=True, exist_ok=True)
         settings = self.settings
         digest = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
         checkpoints = output.parent / f".tuning-{digest}"
