@@ -131,6 +131,38 @@ def padded(side: Pieces, rows: Int64) -> tuple[np.ndarray, np.ndarray, Int64]:
     return ids, words, lengths
 
 
+def joined(
+    pieces: list[tuple[np.ndarray, Int64]], before: list[int], behind: list[int], padding: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sentences one behind the other, each closed by special sub-words; the first is opened by some.
+
+    Args:
+        pieces: padded sub-words and lengths of each sentence.
+        before: special sub-words.
+        behind: special sub-words.
+        padding: the id of padding.
+
+    Returns:
+        Sub-words, which of them are of the sentences, and which are there; all (B, width).
+    """
+    rows = len(pieces[0][1])
+    width = len(before) + len(pieces) * len(behind) + int(np.sum([lengths for _, lengths in pieces], axis=0).max())
+    ids = np.full((rows, width), padding, dtype=np.int64)
+    free = np.zeros((rows, width), dtype=bool)
+    column, row = np.arange(width), np.arange(rows)
+    ids[:, : len(before)] = before
+    place = np.full(rows, len(before), dtype=np.int64)
+    for given, lengths in pieces:
+        mine = (column >= place[:, None]) & (column < (place + lengths)[:, None])
+        ids[mine] = given[np.arange(given.shape[1]) < lengths[:, None]]
+        free |= mine
+        place = place + lengths
+        for k, one in enumerate(behind):
+            ids[row, place + k] = one
+        place = place + len(behind)
+    return ids, free, (column < place[:, None]).astype(np.int64)
+
+
 def _cuts(widths: np.ndarray, tokens: int) -> list[int]:
     """Where sorted pairs are cut into batches of at most `tokens` sub-words with padding."""
     cuts, widest = [0], np.zeros(2, dtype=np.int64)

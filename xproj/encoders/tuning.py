@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 from xproj import encoders
 from xproj.encoders import loading, objectives
 from xproj.encoders.checkpoints import Checkpoints
-from xproj.encoders.pairs import TrainingPairs, padded
+from xproj.encoders.pairs import TrainingPairs, joined, padded
 from xproj.errors import BackendError, RecipeError
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class _Trainer:
         order = (0, 1) if step % 2 == 0 else (1, 0)
         first, second = (padded(pairs.sides[side], rows)[::2] for side in order)
         before, behind = self.special[order[0]]
-        ids, free, there = _joined([first, second], before, behind, self.encoder.tokenizer.pad_token_id)
+        ids, free, there = joined([first, second], before, behind, self.encoder.tokenizer.pad_token_id)
         given, labels = objectives.mask(
             ids, free, self.encoder.tokenizer.mask_token_id, self.model.config.vocab_size, generator
         )
@@ -225,7 +225,7 @@ class _Trainer:
         """Hidden states of the layer that aligns, without special sub-words: (B, m, d) and (B, n, d)."""
         found = []
         for (ids, _, lengths), (before, behind) in zip(sides, self.special, strict=True):
-            given, _, there = _joined([(ids, lengths)], before, behind, self.encoder.tokenizer.pad_token_id)
+            given, _, there = joined([(ids, lengths)], before, behind, self.encoder.tokenizer.pad_token_id)
             states = self.base(
                 input_ids=self._tensor(given), attention_mask=self._tensor(there), output_hidden_states=True
             ).hidden_states[self.layer]
@@ -242,38 +242,6 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     if step < rising:
         return (step + 1) / rising
     return (steps - step) / max(1, steps - rising)
-
-
-def _joined(
-    pieces: list[tuple[np.ndarray, Int64]], before: list[int], behind: list[int], padding: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sentences one behind the other, each closed by special sub-words; the first is opened by some.
-
-    Args:
-        pieces: padded sub-words and lengths of each sentence.
-        before: special sub-words.
-        behind: special sub-words.
-        padding: the id of padding.
-
-    Returns:
-        Sub-words, which of them are of the sentences, and which are there; all (B, width).
-    """
-    rows = len(pieces[0][1])
-    width = len(before) + len(pieces) * len(behind) + int(np.sum([lengths for _, lengths in pieces], axis=0).max())
-    ids = np.full((rows, width), padding, dtype=np.int64)
-    free = np.zeros((rows, width), dtype=bool)
-    column, row = np.arange(width), np.arange(rows)
-    ids[:, : len(before)] = before
-    place = np.full(rows, len(before), dtype=np.int64)
-    for given, lengths in pieces:
-        mine = (column >= place[:, None]) & (column < (place + lengths)[:, None])
-        ids[mine] = given[np.arange(given.shape[1]) < lengths[:, None]]
-        free |= mine
-        place = place + lengths
-        for k, one in enumerate(behind):
-            ids[row, place + k] = one
-        place = place + len(behind)
-    return ids, free, (column < place[:, None]).astype(np.int64)
 
 
 def _model(settings: EncoderSettings, masked: bool, place: torch.device) -> tuple[Any, int]:
