@@ -109,6 +109,18 @@ class Align(Table):
     implementation: Literal["own", "package"] = Field(
         "own", description="simalign: our batched implementation, or the package `simalign`, pair by pair"
     )
+    tune: tuple[Literal["translation", "self"], ...] = Field(
+        (),
+        description="encoders: fine-tune on the corpus first; translation = translation LM (needs a masked-LM head), "
+        "self = self-training on links; both are added up",
+    )
+    tune_guide: str | None = Field(
+        None, description="the aligner whose links `self` learns from, e.g. statistical; none = the model's own"
+    )
+    tune_steps: int = Field(20_000, ge=1, description="steps of the optimizer")
+    tune_rate: float = Field(2e-5, gt=0, description="largest learning rate; a model with random weights needs more")
+    tune_batch_tokens: int = Field(1024, ge=1, description="sub-words of both sides in one step")
+    tune_seed: int = Field(0, ge=0, description="random seed of order, masks and dropout")
     prime: str | None = Field(None, description="extra unlabelled bitext (TSV) that the fit reads too")
     links: str | None = Field(None, description="a file of i-j[:score] lines (aligner = given)")
     members: dict[str, dict[str, Any]] = Field(

@@ -46,6 +46,7 @@ EXAMPLES: dict[str, Any] = {
     "align.layer": 8,
     "align.extraction": "itermax",
     "align.level": "subword",
+    "align.tune_guide": "statistical",
     "align.prime": "corpus/{language}.tsv",
     "align.links": "corpus/{language}.links",
     "score.scorers": ["tagger"],

@@ -117,14 +117,14 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
         BackendError: the files cannot be read, lack weights, or do not fit on the device.
     """
     name = settings.model
-    with _quiet():
+    with quiet():
         try:
             config = AutoConfig.from_pretrained(path, local_files_only=True)
-            depth = _depth(config, name)
-            layer = depth if settings.layer is None else settings.layer
-            if not 0 <= layer <= depth:
+            layers = depth(config, name)
+            layer = layers if settings.layer is None else settings.layer
+            if not 0 <= layer <= layers:
                 raise RecipeError(
-                    f"layer = {layer}: the model {name} has {depth} layers; set a layer from 0 to {depth}"
+                    f"layer = {layer}: the model {name} has {layers} layers; set a layer from 0 to {layers}"
                 )
             _cut(config, layer)
             model, report = AutoModel.from_pretrained(
@@ -140,7 +140,7 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
     _check_weights(found, report, name)
     if getattr(found, "pooler", None) is not None:
         found.pooler = None
-    if layer < depth:
+    if layer < layers:
         for norm in FINAL_NORMS:
             if hasattr(found, norm):
                 setattr(found, norm, torch.nn.Identity())
@@ -152,7 +152,7 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
         ) from error
 
 
-def _depth(config: Any, name: str) -> int:
+def depth(config: Any, name: str) -> int:
     """How many layers the encoder has."""
     found = getattr(config, "encoder_layers", None) or getattr(config, "num_hidden_layers", None)
     if not isinstance(found, int):
@@ -175,7 +175,7 @@ def _check_weights(model: Any, report: Any, name: str) -> None:
         raise BackendError(f"model {name}: lacks weights ({missing[0]} and {len(missing) - 1} more); check its files")
 
 
-class _quiet:
+class quiet:
     """Layers that are cut off are in the file and not in the model: no report of them."""
 
     _reports: Any = reports
