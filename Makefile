@@ -5,6 +5,8 @@ BIN        := $(VENV)/bin
 RECIPE     ?= pipelines/bitext.toml
 RUNS       ?= runs
 WORKERS    ?= 2
+# what `make test` installs beside the core; tests of what is not there are skipped (EXTRAS=dev for the least)
+EXTRAS     ?= dev,models,ct2,solvers,text
 LANGUAGES  := deu_Latn swh_Latn rus_Cyrl
 # gold corpora for bench-quality and for the tests that use them; everything else works without
 export XPROJ_DATA ?= ../shared/data
@@ -19,8 +21,10 @@ $(VENV)/.core: pyproject.toml constraints.txt
 	$(BIN)/xproj doctor --quiet --runs $(RUNS)  # compiles the kernels once
 	@touch $@
 
+# torch by its version and first: a range of versions may bring gigabytes of GPU libraries
 $(VENV)/.dev: $(VENV)/.core
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(if $(findstring models,$(EXTRAS)),$(BIN)/pip install --quiet $(shell grep '^torch==' constraints.txt))
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
 demo: $(VENV)/.core ## project the sample corpus into three languages, train and score a tagger for each
