@@ -89,7 +89,8 @@ def test_apertium_has_its_own_codes():
 
 
 XTREME = (
-    "af ar bg bn de el es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru sw ta te th tl tr ur vi yo zh"
+    "af ar bg bn de el es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru sw ta te th "
+    "tl tr ur vi yo zh"
 ).split()
 MASAKHANER2 = "bam ewe fon hau ibo kin lug luo mos nya sna swa tsn twi wol xho yor zul".split()
 # code of the data set: NLLB, M2M-100, the first of Marian, MADLAD, the first of Apertium, script, word splitter

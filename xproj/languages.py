@@ -78,12 +78,14 @@ def all_languages() -> tuple[Language, ...]:
     """All languages, sorted by code."""
     text = files("xproj").joinpath("data/languages.tsv").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in text.splitlines()[1:]]
-    return tuple(
-        Language(
-            *(code, iso, bcp47, name, script, spaces == "yes", right_to_left == "yes", spacy),
-            *(_codes(apertium), m2m100.strip("-"), _codes(marian), madlad.strip("-"), splitter),
-        )
-        for code, iso, bcp47, name, script, spaces, right_to_left, spacy, apertium, m2m100, marian, madlad, splitter in rows
+    return tuple(_language(*row) for row in rows)
+
+
+def _language(code: str, iso639_3: str, bcp47: str, name: str, script: str, *rest: str) -> Language:
+    spaces, right_to_left, spacy, apertium, m2m100, marian, madlad, splitter = rest
+    return Language(
+        *(code, iso639_3, bcp47, name, script, spaces == "yes", right_to_left == "yes", spacy),
+        *(_codes(apertium), m2m100.strip("-"), _codes(marian), madlad.strip("-"), splitter),
     )
 
 

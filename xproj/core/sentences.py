@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 
 Spans = list[tuple[int, int]]
 
-# before a capital letter, so no sentence ends behind them; without their full stop, in small letters
+# no sentence ends behind these where they begin with a capital, or are as common in small letters
 TITLES = (
-    "dr dres drs prof mr mrs ms messrs mme mlle mmes mm m. st ste sr sra srta sres dña don d.ª rev hon gen col lt capt cmdr "
-    "sgt maj gov sen rep pres supt insp fr sig sigg sig.ra dott avv ing arch on mag dipl ir mevr dhr dhr. hr fru frk "
-    "ph.d m.a b.a bros ft mt"
+    "dr dres drs prof mr mrs ms messrs mme mlle mmes mm st ste sr sra srta sres dña rev hon lt capt cmdr sgt maj gov "
+    "sen rep pres supt insp sig sigg dott avv dipl dhr ph.d m.a b.a bros mt"
 )
-# before a number or in the middle of a sentence; they may also end one, so only a number or a small letter goes on
+SMALL_TITLES = frozenset({"dr", "prof", "sr", "sra"})
+# no sentence ends between these and a number; elsewhere they may be words (`No.`)
 BEFORE_NUMBERS = (
     "no nos nr núm num n art arts abs abb fig figs p pp pág págs pag vol vols ch cap kap sec sect § bd ziff"
 )
+# no sentence ends between these and a number or a small letter
 INSIDE = (
-    "e.g i.e z.b d.h u.a bzw ca cf vgl vs v approx resp usw etc p.ej p.ex ej ex esp incl inkl ggf evtl sog bspw o.ä i.d.r "
-    "u.u z.t v.a m.a.w jan feb febr mär apr jun jul aug sep sept oct okt nov dec dez ene abr ago dic т.е т.д т.п г гг ул им "
-    "др см напр al geb gest gegr max min tel"
+    "e.g i.e z.b d.h u.a bzw ca cf vgl vs v approx resp usw etc p.ej p.ex ej ex esp incl inkl ggf evtl sog bspw o.ä "
+    "u.u z.t v.a m.a.w jan feb febr mär apr jun jul aug sep sept oct okt nov dec dez ene abr ago dic i.d.r т.е т.д т.п "
+    "г гг ул им др см напр al geb gest gegr max min tel"
 )
 _TITLES, _BEFORE_NUMBERS, _INSIDE = (frozenset(words.split()) for words in (TITLES, BEFORE_NUMBERS, INSIDE))
 # languages that write ordinal numbers with a full stop: `am 3. Mai`
@@ -53,7 +54,7 @@ def sentences(text: str, bcp47: str = "en", whole: Sequence[tuple[int, int]] = (
         bcp47: its language.
         whole: spans in which no sentence may end.
     """
-    kept = []
+    kept: Spans = []
     borders = _borders(text, bcp47)
     for start, end in zip([0, *borders], [*borders, len(text)], strict=True):
         if kept and (_goes_on(text, kept[-1][1], bcp47) or any(a < start < b for a, b in whole)):
@@ -85,7 +86,7 @@ def _goes_on(text: str, border: int, bcp47: str) -> bool:
         return False
     word = found[1]
     small = word.lower()
-    if small in _TITLES or (SINGLE.fullmatch(word) and word.isupper()):
+    if (small in _TITLES and (word != small or small in SMALL_TITLES)) or (SINGLE.fullmatch(word) and word.isupper()):
         return True
     if NUMBER.fullmatch(word):
         return bcp47.partition("-")[0] in ORDINALS
