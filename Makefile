@@ -9,7 +9,7 @@ LANGUAGES  := deu_Latn swh_Latn rus_Cyrl
 # gold corpora for bench-quality and for the tests that use them; everything else works without
 export XPROJ_DATA ?= ../shared/data
 
-.PHONY: help demo test check bench bench-align bench-quality bench-extrinsic bench-memory clean
+.PHONY: help demo test check bench bench-align bench-translate bench-quality bench-extrinsic bench-memory clean
 help:          ## this list
 	@sed -n 's/^\([a-z%<>-]*\):.*## /\1	/p' Makefile
 
@@ -46,6 +46,9 @@ bench: $(VENV)/.dev ## speed as ratios against peers, side by side
 
 bench-align: $(VENV)/.dev ## neural alignment against the simalign package (pip install 'xproj[models]')
 	$(BIN)/python benchmarks/align.py
+
+bench-translate: $(VENV)/.dev ## tokens/s of translation against plain `generate` (pip install 'xproj[models,ct2]', 5 GB)
+	$(BIN)/python benchmarks/translate.py
 
 bench-quality: $(VENV)/.dev ## projection quality on gold corpora (XPROJ_DATA)
 	$(BIN)/python benchmarks/quality.py

@@ -190,7 +190,8 @@ class Translate(Stage):
             found = [
                 new if new.status == "ok" else old for new, old in zip(checks.checked(texts, tried), found, strict=True)
             ]
-        counts["rows.language_unchecked"] = checks.unchecked(found)
+        if checks.language:
+            counts["rows.language_unchecked"] = checks.unchecked(found)
         return found, counts
 
 
@@ -200,6 +201,7 @@ class Checks:
     def __init__(self, here: Language, there: Language, *, language: bool = True) -> None:
         from xproj.identification import Identifier
 
+        self.language = language
         self._same = here == there
         self._identifier = Identifier(there) if language else None
 
