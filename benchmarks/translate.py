@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Batch = list[list[int]]
 
-SMALL = {"d_model": 256, "layers": 3, "ffn": 1024, "vocabulary": 32_000}
+SMALL = {"d_model": 64, "layers": 2, "ffn": 128, "vocabulary": 2_000}
 FULL = {"d_model": 1024, "layers": 12, "ffn": 4096, "vocabulary": 256_206}
 BASELINE_BATCH = 16
 BATCH_TOKENS = 4096
