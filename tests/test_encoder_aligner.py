@@ -9,7 +9,7 @@ from xproj import aligners, pipeline, recipe, stages
 from xproj.aligners import encoder as module
 from xproj.aligners import sides
 from xproj.columns import TokenColumn
-from xproj.errors import RecipeError
+from xproj.errors import BackendError, RecipeError
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -135,9 +135,9 @@ def test_the_same_whatever_the_blocks(models_folder, monkeypatch, level):
     assert sum(seen) > 2 * distinct
 
 
-def same(rows, others):
+def same(rows, others, within=1e-5):
     for mine, theirs in zip(rows, others, strict=True):
-        assert mine == pytest.approx(theirs, abs=1e-5)
+        assert mine == pytest.approx(theirs, abs=within)
 
 
 def test_what_is_counted(models_folder):
@@ -176,3 +176,110 @@ def test_where_it_runs(models_folder):
     aligner = opened(small_models.bert(models_folder), runtime=runtime, dtype="bfloat16")
     assert aligner.encoder.settings.batch_tokens == 77 and aligner.encoder.settings.device == "cpu"
     assert aligner.encoder.model.dtype == torch.bfloat16
+
+
+# --- links where the vectors are, vectors that are not finite, memory ---
+
+
+@pytest.fixture
+def in_torch(monkeypatch):
+    """The path of a GPU, with tensors on the CPU; counts its blocks."""
+    from xproj.aligners import extraction_torch
+
+    blocks = []
+    links_of_block = extraction_torch.links_of_block
+
+    def counted(*given, **settings):
+        blocks.append(given)
+        assert isinstance(given[0], torch.Tensor) and isinstance(given[3], torch.Tensor)
+        return links_of_block(*given, **settings)
+
+    def switch():
+        monkeypatch.setattr(module.EncoderAligner, "in_torch", True)
+        monkeypatch.setattr(extraction_torch, "links_of_block", counted)
+        return blocks
+
+    return switch
+
+
+@pytest.mark.parametrize("extraction", ["itermax", "argmax", "match", "softmax", "entmax"])
+@pytest.mark.parametrize("level", ["subword", "word"])
+def test_links_in_torch_are_those_of_numba(models_folder, monkeypatch, in_torch, extraction, level):
+    distortion = 0.3 if extraction in ("itermax", "match") else 0.0
+    aligner = opened(
+        small_models.bert(models_folder), "awesome", extraction=extraction, level=level, distortion=distortion
+    )
+    # pairs that come again in later blocks
+    pairs = [*PAIRS[:30], *([PAIRS[k][0], PAIRS[29 - k][1]] for k in range(20)), [[], ["a"]], [["\u200b", "b"], ["a"]]]
+    expected = links_of(aligner, pairs)
+    blocks = in_torch()
+    monkeypatch.setattr(module, "BLOCK", 400)
+    # dot products of other batches
+    same(links_of(aligner, pairs), expected, within=1e-4)
+    assert len(blocks) > 3 and sum(map(len, expected)) > 100
+
+
+def overflowing(monkeypatch, aligner, words):
+    """Vectors of these words become infinite, as in a number type that is too narrow."""
+    encoder = aligner.encoder
+    bad = encoder.pieces(TokenColumn.of([words])).ids.tolist()
+    forward = encoder.model.forward
+
+    def made(input_ids, **given):
+        found = forward(input_ids=input_ids, **given)
+        found.last_hidden_state[torch.isin(input_ids, torch.tensor(bad))] = torch.inf
+        return found
+
+    monkeypatch.setattr(encoder.model, "forward", made)
+
+
+@pytest.mark.parametrize("torch_path", [False, True])
+@pytest.mark.parametrize(("extraction", "level"), [("itermax", "subword"), ("softmax", "word"), ("match", "subword")])
+def test_vectors_that_are_not_finite_are_no_units(models_folder, monkeypatch, in_torch, torch_path, extraction, level):
+    aligner = opened(small_models.bert(models_folder), "awesome", extraction=extraction, level=level)
+    if torch_path:
+        in_torch()
+    usual = links_of(aligner, PAIRS[:20])
+    assert aligner.counts["sentences.not_finite"] == 0
+    word = PAIRS[0][0][0]
+    pieces = set(aligner.encoder.pieces(TokenColumn.of([[word]])).ids.tolist())
+    overflowing(monkeypatch, aligner, [word])
+    found = links_of(aligner, PAIRS[:20])
+    hit = [
+        [pieces & set(aligner.encoder.pieces(TokenColumn.of([side])).ids.tolist()) for side in pair]
+        for pair in PAIRS[:20]
+    ]
+    assert aligner.counts["sentences.not_finite"] == sum(map(bool, (one for pair in hit for one in pair))) > 0
+    assert not any(i == 0 for i, _ in found[0]) and found[0]
+    same(*([links for links, sides in zip(rows, hit, strict=True) if not any(sides)] for rows in (found, usual)))
+
+
+def test_a_stage_says_so(models_folder, monkeypatch):
+    import pyarrow as pa
+
+    made = recipe.Align(aligner="simalign", model=str(small_models.bert(models_folder)), layer=2, dtype="float16")
+    runtime = recipe.Runtime(device="cpu")
+    stage = stages.STAGES["align"](
+        recipe.Recipe(ingest=recipe.Ingest(), align=made, language="swh_Latn", runtime=runtime)
+    )
+    with torch.no_grad():  # past 65504, where float16 ends
+        stage._aligner.encoder.model.embeddings.LayerNorm.weight.fill_(6e4)
+    table = pa.table({"id": ["1"], "source_tokens": [["a", "b"]], "target_tokens": [["b"]], "status": ["ok"]})
+    mapped = stage.map(table)
+    assert mapped.counts["sentences.not_finite"] == 2 and mapped.columns["links"].to_pylist() == [[]]
+    (line,) = stage.remarks(mapped.counts)
+    assert line.startswith("align: 2 sentences have vectors that are not finite") and "bfloat16" in line
+    assert not stage.remarks(mapped.counts | {"sentences.not_finite": 0})
+
+
+def test_a_block_that_does_not_fit_on_the_gpu(models_folder, monkeypatch, in_torch):
+    from xproj.aligners import extraction_torch
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    aligner = opened(small_models.bert(models_folder))
+    in_torch()
+    monkeypatch.setattr(extraction_torch, "links_of_block", full)
+    with pytest.raises(BackendError, match="the vectors of 5 sentence pairs do not fit on cpu; set runtime.device"):
+        links_of(aligner, PAIRS[:5])

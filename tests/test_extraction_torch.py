@@ -89,6 +89,16 @@ def test_batches_are_bounded_and_complete():
     assert [rows.tolist() for rows in batched.batches(np.array([9]), np.array([9]), 5)] == [[0]]
 
 
+@pytest.mark.parametrize("device", DEVICES)
+@given(sizes=st.lists(st.integers(0, 6), max_size=6), seed=st.integers(0, 10**6))
+def test_means_of_words(device, sizes, seed):
+    vectors, offsets, words = block(np.random.default_rng(seed), sizes, 8)
+    mine = batched.pooled_block(torch.from_numpy(vectors).to(device), offsets, words)
+    theirs = reference.pooled_block(vectors, offsets, words)
+    assert np.allclose(mine[0].cpu().numpy(), theirs[0], atol=1e-6)
+    assert all(one.tolist() == two.tolist() for one, two in zip(mine[1:], theirs[1:], strict=True))
+
+
 def test_half_precision_vectors():
     x = torch.eye(4, dtype=torch.bfloat16)
     words, offsets = np.arange(4), np.array([0, 4])

@@ -5,6 +5,8 @@ import shutil
 import numpy as np
 import pytest
 import small_models
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xproj import encoders
 from xproj.columns import TokenColumn
@@ -13,6 +15,7 @@ from xproj.errors import BackendError, RecipeError
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
+from xproj.encoders import transformer  # noqa: E402
 
 KINDS = ["bert", "xlmr", "m2m"]
 LANGUAGE = "deu_Latn"
@@ -75,6 +78,30 @@ def test_the_same_whatever_the_batch(folder):
     np.testing.assert_allclose(together.vectors, np.concatenate([one.vectors for one in alone]), atol=1e-5)
     assert together.words.tolist() == [word for one in alone for word in one.words]
     assert np.isfinite(together.vectors).all() and small.windowed == 2
+
+
+def cheapest(widths, tokens, overhead):
+    """The least cost of cutting sorted rows into batches, by trying all."""
+    if not widths:
+        return 0
+    rows = range(1, len(widths) + 1)
+    return min(
+        size * widths[0] + overhead + cheapest(widths[size:], tokens, overhead)
+        for size in rows
+        if size == 1 or size * widths[0] <= tokens
+    )
+
+
+@given(st.lists(st.integers(1, 40), max_size=9), st.integers(0, 4), st.sampled_from([1, 60, 200]), st.integers(0, 60))
+def test_batches_are_the_cheapest(lengths, extra, tokens, overhead):
+    lengths = np.array(lengths, dtype=np.int64)
+    found = list(transformer.batches(lengths, extra, tokens, overhead))
+    assert sorted(row for batch in found for row in batch.tolist()) == list(range(len(lengths)))
+    widths = [int(lengths[batch].max()) + extra for batch in found]
+    sizes = [len(batch) for batch in found]
+    assert all(size == 1 or size * width <= tokens for size, width in zip(sizes, widths, strict=True))
+    cost = sum(size * width + overhead for size, width in zip(sizes, widths, strict=True))
+    assert cost == cheapest(sorted((lengths + extra).tolist(), reverse=True), tokens, overhead)
 
 
 def test_equal_sentences_are_encoded_once(folder):
