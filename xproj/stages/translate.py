@@ -29,7 +29,7 @@ class Translate(Stage):
     """The missing side of each pair: the target's, on the route translate-test the source's."""
 
     name = "translate"
-    version = 2
+    version = 3
     optional = (*TEXTS, *TOKENS, "status")
     keys = ("route", "language", "source")
 
