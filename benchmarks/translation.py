@@ -22,7 +22,7 @@ from rich.table import Table
 RECIPE = Path(__file__).parent / "translation.toml"
 LABELS = 'evaluate.labels={MISC="O"}'
 MARKS = ("translate.markers=blanks", "project.candidates=markers")
-# what differs from the recipe, whose `auto` filters predicted labels (translate-test) and no gold ones (translate-train)
+# changes of the recipe, whose `auto` filters predicted labels (translate-test) and no gold ones (translate-train)
 TRAIN = {
     "links, no filter": (),
     "blanks, no filter": MARKS,

@@ -270,4 +270,4 @@ def test_answers_count_up_to_the_first_that_is_not_whole():
     assert list(apertium._whole(b"a.[]\0b.[]", 3)) == ["a"]
     assert list(apertium._whole(b"a.[]\0\xe9.[]\0", 3)) == ["a"]
     assert list(apertium._whole(b"a.[]\0\0\0", 1)) == ["a"]
-    assert list(apertium._whole(rb"Mister[]"b"\0"rb"b\[\]"b"\0", 2)) == ["Mister"], "what is escaped is no blank"
+    assert list(apertium._whole(rb"Mister[]" b"\0" rb"b\[\]" b"\0", 2)) == ["Mister"], "what is escaped is no blank"
