@@ -40,7 +40,9 @@ def xproj(*arguments: object) -> Any:
     """What a command prints as JSON; says which command it is."""
     words = [*map(str, arguments), "--json"]
     sys.stderr.write(f"xproj {shlex.join(words)}\n")
-    done = subprocess.run([sys.executable, "-m", "xproj", *words], stdout=subprocess.PIPE, check=True)
+    done = subprocess.run([sys.executable, "-m", "xproj", *words], stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)  # it has said why
     return json.loads(done.stdout)
 
 
