@@ -11,7 +11,7 @@ LANGUAGES  := deu_Latn swh_Latn rus_Cyrl
 # gold corpora for bench-quality and for the tests that use them; everything else works without
 export XPROJ_DATA ?= ../shared/data
 
-.PHONY: help demo test check bench bench-align bench-tuning bench-translate bench-quality bench-extrinsic bench-memory clean
+.PHONY: help demo test check bench bench-align bench-tuning bench-translate bench-quality bench-extrinsic bench-translation bench-memory clean
 help:          ## this list
 	@sed -n 's/^\([a-z%<>-]*\):.*## /\1	/p' Makefile
 
@@ -76,6 +76,17 @@ bench-extrinsic: $(ENGLISH) ## from raw English text to a Hausa and a Swahili ta
 	  --language $${pair#*:} --runs $(RUNS) --set ingest.path=$(abspath $(XPROJ_DATA))/lafand/en-$${pair%:*}.tsv \
 	  --set tag.model=$(abspath $(ENGLISH)) \
 	  --set evaluate.gold=$(abspath $(XPROJ_DATA))/masakhaner2/$${pair%:*}/test.conll || exit; done
+
+# without Europarl: its Spanish side is the test
+ENGLISH_UNER := $(RUNS)/english-uner
+$(ENGLISH_UNER): $(VENV)/.core
+	mkdir -p $@-data
+	cp $(XPROJ_DATA)/source-ner/*.conll $@-data
+	cp $(XPROJ_DATA)/uner-pud/en.conll $@-data/pud.conll
+	$(BIN)/xproj train $@-data --output $@ --language eng_Latn
+
+bench-translation: $(ENGLISH_UNER) ## both routes through Apertium, scored on Spanish gold (XPROJ_DATA, an hour)
+	$(BIN)/python benchmarks/translation.py --english $(ENGLISH_UNER)-data --tagger $(ENGLISH_UNER) --runs $(RUNS)
 
 clean:         ## remove the virtual environment and caches; runs/ stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
