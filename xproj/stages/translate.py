@@ -211,8 +211,7 @@ class Translate(Stage):
             found = [
                 new if new.status == "ok" else old for new, old in zip(checks.checked(texts, tried), found, strict=True)
             ]
-        counts["rows.language_unchecked"] = checks.unchecked(found)
-        return found, counts
+        return found, {"rows.language_unchecked": checks.unchecked(found)} if checks.language else {}
 
 
 class Checks:

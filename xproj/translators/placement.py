@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from xproj.translators.engine_torch import TorchEngine
     from xproj.translators.subwords import Codes, Subwords
 
+    Wanted = Sequence[Sequence[tuple[int, ...]]]
+
 MARKERS = "[", "]"
 # sequences that are decoded at a time: after each batch, the best one rules others out
 ROWS = {"cpu": 16, "cuda": 64}
@@ -222,13 +224,13 @@ class Forced:
         wanted = [[(one,) for one in (*closing[1:], *y[j:], self._engine.end)] for _, j in places]
         starts = places[:, 1] + len(opening) + 1
         rest = [found.sum(dtype=np.float64) for found in self._scores(inputs, starts, wanted)]
-        return begun + np.array(rest)
+        return np.asarray(begun + np.array(rest))
 
     def _scores(
         self,
         inputs: Sequence[Sequence[int]],
         starts: Sequence[int] | np.ndarray,
-        wanted: Sequence[list[tuple[int, ...]]],
+        wanted: Wanted,
     ) -> list[np.ndarray]:
         """log p of sub-words in sequences of the same length.
 
@@ -249,10 +251,11 @@ class Forced:
             ]
             parts = [
                 self._log_softmax(some, ids)
-                for some, ids in zip(hidden.split(POSITIONS), chosen.split(POSITIONS), strict=True)
+                for some, ids in zip(torch.split(hidden, POSITIONS), torch.split(chosen, POSITIONS), strict=True)
             ]
             flat = torch.cat(parts).cpu().numpy().astype(np.float64)
-        return np.split(flat, np.cumsum([len(one) for one in wanted])[:-1])
+        ends = np.cumsum([len(one) for one in wanted])
+        return [flat[end - len(one) : end] for one, end in zip(wanted, ends, strict=True)]
 
     def _hidden(self, inputs: Sequence[Sequence[int]]) -> torch.Tensor:
         """What the decoder gives to the last layer of the model, (rows, first + length, dimensions).
