@@ -220,6 +220,7 @@ class Checks:
     def __init__(self, here: Language, there: Language, *, language: bool = True) -> None:
         from xproj.identification import Identifier
 
+        self.language = language
         self._same = here == there
         self._identifier = Identifier(there) if language else None
 
