@@ -126,12 +126,12 @@ def borders(chunk: str, pieces: Sequence[str]) -> dict[int, int]:
         name = piece.replace(SPACE, "")
         if lost and name and plain.count(name, place + 1) == 1:
             place, lost = plain.index(name, place + 1), False
-        elif lost or not plain.startswith(name, place):
-            lost = True
+        elif lost:
             continue
         if place in at:
             found.setdefault(at[place], number)
-        place += len(name)
+        lost = not plain.startswith(name, place)
+        place += 0 if lost else len(name)
     return found
 
 
@@ -159,7 +159,7 @@ def search(scorer: Scorer, places: np.ndarray, limit: int | None = None) -> Foun
     """
     clean, marker = scorer.clean()
     before = np.concatenate([np.zeros(1), np.cumsum(clean, dtype=np.float64)])
-    after = before[-1] - before[:-1]
+    after = np.cumsum(clean[::-1], dtype=np.float64)[::-1]
     bound = before[places[:, 0]] + marker[places[:, 0]]
     best, score, scored = -1, -np.inf, np.zeros(len(places), dtype=np.bool_)
     for openings in _groups(places, marker, everything=limit is None):
