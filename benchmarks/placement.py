@@ -3,8 +3,8 @@
     python benchmarks/placement.py [--steps 300] [--entities 60] [--nllb]
 
 A small M2M model learns pairs of the sample corpus from English, with markers round one entity on both sides, and then
-places the markers of entities in pairs that it has not seen. With --nllb, the configuration of NLLB-200 600M with random
-weights follows (5 GB): its seconds per entity, which are those of real weights but for what the bound rules out.
+places the markers of entities in pairs that it has not seen. With --nllb, the configuration of NLLB-200 600M with
+random weights follows (5 GB): its seconds are those of real weights but for what the bound rules out.
 """
 
 from __future__ import annotations

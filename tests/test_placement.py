@@ -28,9 +28,13 @@ def translator(translator_model):
 @pytest.fixture(scope="module")
 def pairs():
     """English sentences with one entity each, and German ones; seen in training or not."""
-    texts = small_models.bitext("deu_Latn")
-    chosen = [(" ".join(x), " ".join(y), x[k % len(x)]) for k, (x, y) in enumerate(texts[:60]) if len(y) < 12][:5]
-    return [(Marked(x, (Piece(x.index(w), x.index(w) + len(w), 0),)), Translation(y, -1.0)) for x, y, w in chosen]
+    chosen = [pair for pair in small_models.bitext("deu_Latn")[:60] if len(pair[1]) < 12][:5]
+    found = []
+    for k, (source, target) in enumerate(chosen):
+        start = len(" ".join([*source[:k], ""]))
+        piece = Piece(start, start + len(source[k]), 0)
+        found.append((Marked(" ".join(source), (piece,)), Translation(" ".join(target), -1.0)))
+    return found
 
 
 def place(translator, pairs, limit=None):

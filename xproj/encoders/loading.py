@@ -125,11 +125,11 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
     with quiet():
         try:
             config = AutoConfig.from_pretrained(path, local_files_only=True)
-            depth = _depth(config, name)
-            layer = depth if settings.layer is None else settings.layer
-            if not 0 <= layer <= depth:
+            layers = depth(config, name)
+            layer = layers if settings.layer is None else settings.layer
+            if not 0 <= layer <= layers:
                 raise RecipeError(
-                    f"layer = {layer}: the model {name} has {depth} layers; set a layer from 0 to {depth}"
+                    f"layer = {layer}: the model {name} has {layers} layers; set a layer from 0 to {layers}"
                 )
             _cut(config, layer)
             model, report = AutoModel.from_pretrained(
@@ -145,7 +145,7 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
     _check_weights(found, report, name)
     if getattr(found, "pooler", None) is not None:
         found.pooler = None
-    if layer < depth:
+    if layer < layers:
         for norm in FINAL_NORMS:
             if hasattr(found, norm):
                 setattr(found, norm, torch.nn.Identity())
@@ -157,7 +157,7 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
         ) from error
 
 
-def _depth(config: Any, name: str) -> int:
+def depth(config: Any, name: str) -> int:
     """How many layers the encoder has."""
     found = getattr(config, "encoder_layers", None) or getattr(config, "num_hidden_layers", None)
     if not isinstance(found, int):
