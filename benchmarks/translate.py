@@ -2,10 +2,10 @@
 
     python benchmarks/translate.py [--sentences 128] [--small] [--repeat 3]
 
-128 English sentences of LAFAND (en-hau, from XPROJ_DATA) or of the sample corpus; each output ends at ⌈1.1 · sub-words of
-the source⌉, as random weights never say that a sentence is over; greedy; the median of some runs. The baseline is what a
-script would do: fp32 (fp16 on a GPU), 16 sentences at a time in the order of the file. Ours sorts by length and fills
-batches by tokens, in engine `hf` (fp32, bf16) and `ct2` (fp32, int8; fp16 on a GPU).
+128 English sentences of LAFAND (en-hau, from XPROJ_DATA) or of the sample corpus; each output ends at ⌈1.1 · sub-words
+of the source⌉, as random weights never say that a sentence is over; greedy; the median of some runs. The baseline is
+what a script would do: fp32 (fp16 on a GPU), 16 sentences at a time in the order of the file. Ours sorts by length and
+fills batches by tokens, in engine `hf` (fp32, bf16) and `ct2` (fp32, int8; fp16 on a GPU).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Batch = list[list[int]]
 
-SMALL = {"d_model": 256, "layers": 3, "ffn": 1024, "vocabulary": 32_000}
+SMALL = {"d_model": 64, "layers": 2, "ffn": 128, "vocabulary": 2_000}
 FULL = {"d_model": 1024, "layers": 12, "ffn": 4096, "vocabulary": 256_206}
 BASELINE_BATCH = 16
 BATCH_TOKENS = 4096
@@ -57,7 +57,10 @@ def main() -> None:
         tokenizer = AutoTokenizer.from_pretrained(path)
         sources = [tokenizer(text)["input_ids"] for text in texts(given.sentences)]
         limits = [math.ceil(1.1 * (len(ids) - 2)) for ids in sources]
-        rows = {name: measure(run, sources, limits, given.repeat) for name, run in runs(path, device)}
+        rows = {}
+        for name, run in runs(path, device):
+            print(name, "…", file=sys.stderr, flush=True)
+            rows[name] = measure(run, sources, limits, given.repeat)
     report(Console(), rows, f"{given.sentences} sentences, {sum(limits)} sub-words, {device}")
 
 

@@ -120,9 +120,12 @@ def test_identification(code, text, wrong):
     assert Identifier(lookup(code)).is_wrong(text) is wrong
 
 
-def test_the_engine_that_auto_means_is_hashed(monkeypatch):
-    stage, _ = run(monkeypatch, [[Translation(SPANISH, -1.0)]], engine="auto")
+def test_the_engine_that_auto_means_is_hashed(monkeypatch, tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "m2m_100"}')
+    stage, _ = run(monkeypatch, [[Translation(SPANISH, -1.0)]], engine="auto", model=str(tmp_path))
     assert stage.resolved() == {"engine": "ct2"}
     assert stage.runtime_keys() == ()
+    (tmp_path / "config.json").write_text('{"model_type": "t5", "tie_word_embeddings": false}')
+    assert stage.resolved() == {"engine": "hf"}
     half, _ = run(monkeypatch, [[Translation(SPANISH, -1.0)]], compute_type="float16")
     assert half.resolved() == {} and half.runtime_keys() == ("batch_tokens",)

@@ -78,9 +78,12 @@ class Translate(Stage):
             return {}
         if settings.markers == "constrained":
             return {"engine": "hf"}
+        from xproj.encoders import loading
         from xproj.translators import engines
 
-        return {"engine": engines.resolve("auto", settings.compute_type, self.recipe.runtime.device)}
+        assert settings.model is not None
+        folder = loading.folder(settings.model, settings.revision)
+        return {"engine": engines.resolve("auto", settings.compute_type, self.recipe.runtime.device, folder)}
 
     def runtime_keys(self) -> tuple[str, ...]:
         """In half precision, rounding depends on the batches."""

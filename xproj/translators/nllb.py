@@ -66,8 +66,8 @@ class NllbTranslator:
 
         settings, device = self.settings, self._runtime.device
         loading.device(device)  # before anything slow
-        self.engine = resolve(settings.engine, settings.compute_type, device)
         path = loading.folder(self._model, settings.revision)
+        self.engine = resolve(settings.engine, settings.compute_type, device, path)
         other = settings.tokenizer
         words = loading.folder(other, settings.tokenizer_revision, config=False) if other else path
         config = AutoConfig.from_pretrained(path, local_files_only=True)
