@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CHUNK = re.compile(r"\S+")
 SPACE = "▁"  # what sub-words of SentencePiece have for the space before a word
 # openings that are followed at a time; with `reduced` no others
-OPENINGS = 8
+OPENINGS = 16
 # the same log p comes out differently in batches of different shapes, by less than this
 SLACK = 1e-3
 
