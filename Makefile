@@ -11,7 +11,7 @@ LANGUAGES  := deu_Latn swh_Latn rus_Cyrl
 # gold corpora for bench-quality and for the tests that use them; everything else works without
 export XPROJ_DATA ?= ../shared/data
 
-.PHONY: help demo test check bench bench-align bench-tuning bench-translate bench-quality bench-extrinsic bench-translation bench-memory clean
+.PHONY: help demo test check bench bench-align bench-tuning bench-translate bench-quality bench-extrinsic bench-translation bench-placement bench-memory clean
 help:          ## this list
 	@sed -n 's/^\([a-z%<>-]*\):.*## /\1	/p' Makefile
 
@@ -56,6 +56,9 @@ bench-tuning: $(VENV)/.dev ## fine-tuning a small encoder on real text (XPROJ_DA
 
 bench-translate: $(VENV)/.dev ## tokens/s of translation against plain `generate` (pip install 'xproj[models,ct2]', 5 GB)
 	$(BIN)/python benchmarks/translate.py
+
+bench-placement: $(VENV)/.dev ## marker placement: agreement of the reduced range with all, seconds per entity
+	$(BIN)/python benchmarks/placement.py
 
 bench-quality: $(VENV)/.dev ## projection quality on gold corpora (XPROJ_DATA)
 	$(BIN)/python benchmarks/quality.py

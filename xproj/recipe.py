@@ -76,9 +76,15 @@ class Translate(Table):
     length_penalty: float = Field(1.0, ge=0, description="nllb: hypotheses are ranked by Σ log p / length^penalty")
     max_length: int = Field(256, ge=8, description="nllb: sub-words of a sentence, on either side; longer ones are cut")
     mode: str | None = Field(None, description="apertium: an installed mode, e.g. eng-cat_valencia; else by language")
-    markers: Literal["blanks"] | None = Field(
-        None, description="entities travel as marks in the text: blanks (Apertium's word-bound blanks)"
+    markers: Literal["blanks", "constrained"] | None = Field(
+        None,
+        description="entities travel as marks in the text: blanks (Apertium's word-bound blanks); or are found in the "
+        "finished translation: constrained (nllb with engine hf)",
     )
+    placement_candidates: Literal["reduced", "all"] = Field(
+        "reduced", description="constrained: spans that are scored, the most promising ones or all"
+    )
+    placement_limit: int = Field(64, ge=1, description="constrained, reduced: spans scored for each entity, at most")
     checks: bool = Field(
         True,
         description="look for copied, repeated, too long and too short translations, and, with py3langid, for other "
@@ -91,6 +97,14 @@ class Translate(Table):
             raise ValueError('translator = "nllb" needs a model; add model = "…", a folder or a name on the hub')
         if self.n_best > (self.beam if self.translator == "nllb" else 1) and self.translator != "fake":
             raise ValueError(f"n_best = {self.n_best} needs translator = 'nllb' with a beam as wide; set beam")
+        return self
+
+    @model_validator(mode="after")
+    def _markers_fit(self) -> Translate:
+        if self.markers == "constrained" and self.translator != "nllb":
+            raise ValueError("markers = 'constrained' needs translator = 'nllb'")
+        if self.markers == "constrained" and (self.engine == "ct2" or self.compute_type == "int8"):
+            raise ValueError("markers = 'constrained' needs engine = 'hf', which has no int8")
         return self
 
 

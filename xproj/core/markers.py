@@ -21,7 +21,8 @@ SPECIAL = re.compile(r"[\\\[\]{}^$/@<>]")
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 SURROGATE = re.compile("[\ud800-\udfff]")
 TOKEN = re.compile(r"\\(?P<escaped>.)|\[\[(?P<mark>[^\[\]]*)\]\]|\[[^\[\]]*\]|(?P<text>[^\\\[]+|.)", re.DOTALL)
-ENTITY = re.compile(r"t:e:(\d+)")
+# the words of an entity as the engine has moved them; the words of a span that was chosen as it is
+ENTITY, SPAN = re.compile(r"t:e:(\d+)"), re.compile(r"t:s:(\d+)")
 CHUNK = re.compile(r"\S+")
 PARTICLES = re.compile(r"(?:[^\W\d_A-Z]+(?:['’]|\s+))+")
 
@@ -56,7 +57,7 @@ class Hull(NamedTuple):
     marked: int
 
 
-def encode_blanks(sentence: Marked) -> str:
+def encode_blanks(sentence: Marked, kind: str = "e") -> str:
     """The sentence in Apertium's stream format: special characters escaped, word-bound blanks round the pieces.
 
     Line ends, NULs and other control characters become spaces, unpaired surrogates U+FFFD. Where pieces overlap, the
@@ -69,7 +70,7 @@ def encode_blanks(sentence: Marked) -> str:
     parts = []
     for start, end in zip(borders, borders[1:], strict=False):
         segment = text[start:end]
-        marks = [f"t:e:{p.entity}" for p in sentence.pieces if p.start <= start and end <= p.end]
+        marks = [f"t:{kind}:{p.entity}" for p in sentence.pieces if p.start <= start and end <= p.end]
         inner = segment.strip()
         if not marks or not inner:
             parts.append(_escape(segment))
@@ -79,10 +80,19 @@ def encode_blanks(sentence: Marked) -> str:
     return "".join(parts)
 
 
+def encode_spans(sentence: Marked) -> str:
+    """The sentence in the style `blanks`, with `[[t:s:K]]` for spans of which nothing is to be taken off."""
+    return encode_blanks(sentence, "s")
+
+
 def decode_blanks(raw: str) -> Marked:
-    """The clean text and the marked pieces of a text in Apertium's stream format; runs of white space become one."""
-    text, pieces = "", []
+    """The clean text and the marked pieces of a text in Apertium's stream format; runs of white space become one.
+
+    Pieces of `[[t:e:K]]` lose the particles before a name, those of `[[t:s:K]]` are as they are.
+    """
+    text, pieces, exact = "", [], []
     entities: list[int] = []
+    spans: list[int] = []
     start = 0
     for token in TOKEN.finditer(raw):
         mark = token["mark"]
@@ -91,9 +101,12 @@ def decode_blanks(raw: str) -> Marked:
             continue
         # a mark that is opened anew ends the one before
         pieces += [Piece(start, len(text), entity) for entity in entities]
-        entities, start = sorted({int(number) for number in ENTITY.findall(mark)}), len(text)
+        exact += [Piece(start, len(text), entity) for entity in spans]
+        entities, spans = (sorted({int(number) for number in kind.findall(mark)}) for kind in (ENTITY, SPAN))
+        start = len(text)
     pieces += [Piece(start, len(text), entity) for entity in entities]
-    return squeeze(text, _without_particles(text, pieces))
+    exact += [Piece(start, len(text), entity) for entity in spans]
+    return squeeze(text, [*_without_particles(text, pieces), *exact])
 
 
 def _without_particles(text: str, pieces: Iterable[Piece]) -> Iterator[Piece]:

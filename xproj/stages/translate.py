@@ -76,6 +76,8 @@ class Translate(Stage):
         settings = self._settings
         if settings.translator != "nllb" or settings.engine != "auto":
             return {}
+        if settings.markers == "constrained":
+            return {"engine": "hf"}
         from xproj.encoders import loading
         from xproj.translators import engines
 
@@ -100,21 +102,30 @@ class Translate(Stage):
             )
         if unchecked := counts.get("rows.language_unchecked", 0):
             found.append(f"{unchecked} of {counts['rows.translated']} translations: their language could not be told")
+        if lost := counts.get("placement.entities", 0) - counts.get("placement.placed", 0):
+            found.append(
+                f"{lost} of {counts['placement.entities']} entities: no place for markers, or too long a sentence"
+            )
         return found
 
     @cached_property
     def _translator(self) -> Any:
         from xproj import translators
 
-        settings = self._settings
+        settings = self._settings.model_copy(update=self.resolved())
         translator = translators.open(
             settings.translator, settings.model, mode=settings.mode, settings=settings, runtime=self.recipe.runtime
         )
-        if self._settings.markers and "markers" not in translator.capabilities:
+        if self._settings.markers not in (None, "constrained") and "markers" not in translator.capabilities:
             raise RecipeError(
                 f"[translate] translator = {self._settings.translator!r} carries no markers; leave them out"
             )
         return translator
+
+    @cached_property
+    def _placer(self) -> Any:
+        settings = self._settings
+        return self._translator.placer(settings.placement_limit if settings.placement_candidates == "reduced" else None)
 
     def map(self, table: pa.Table, first_row: int = 0) -> Mapped:
         """Translate the rows that lack the other side; the others keep what they have."""
@@ -171,7 +182,7 @@ class Translate(Stage):
         codes = {"source": here.code, "target": there.code}
         texts = [sentence.text for sentence in sentences]
         rows: list[list[Translation]]
-        if self._settings.markers:
+        if self._settings.markers not in (None, "constrained"):
             marked = self._translator.translate_marked(sentences, **codes, markers=self._settings.markers)
             rows = [[one] for one in marked]
         else:
@@ -179,9 +190,19 @@ class Translate(Stage):
         counts = dict(getattr(self._translator, "counts", {}))
         if hasattr(self._translator, "self_test") and texts:
             counts |= self._translator.self_test(**codes)
+        found, more = self._checked(texts, rows, here, there)
+        if self._settings.markers == "constrained":
+            found = self._placer.place(sentences, found, **codes)
+            more |= self._placer.counts
+        return found, counts | more
+
+    def _checked(
+        self, texts: Sequence[str], rows: Sequence[list[Translation]], here: Language, there: Language
+    ) -> tuple[list[Translation], Counts]:
+        """Of each text the best translation without a fault, else the best; and what there is to count."""
         best = [first for first, *_ in rows]
         if not self._settings.checks:
-            return best, counts
+            return best, {}
         # `fake` speaks no language that anybody knows
         checks = Checks(here, there, language=self._settings.translator != "fake")
         found = checks.checked(texts, best)
@@ -193,9 +214,7 @@ class Translate(Stage):
             found = [
                 new if new.status == "ok" else old for new, old in zip(checks.checked(texts, tried), found, strict=True)
             ]
-        if checks.language:
-            counts["rows.language_unchecked"] = checks.unchecked(found)
-        return found, counts
+        return found, {"rows.language_unchecked": checks.unchecked(found)} if checks.language else {}
 
 
 class Checks:

@@ -52,7 +52,7 @@ class TorchEngine:
         self.end = int(self._first(config.eos_token_id, self.model.config.eos_token_id))
         self.pad = int(self._first(config.pad_token_id, self.model.config.pad_token_id))
         # Marian knows padding as a target word that must never be said
-        self._never = [self.pad] if self.model.config.model_type == "marian" else None
+        self.never = [self.pad] if self.model.config.model_type == "marian" else None
 
     @staticmethod
     def _first(*values: Any) -> Any:
@@ -74,7 +74,7 @@ class TorchEngine:
             eos_token_id=self.end,
             pad_token_id=self.pad,
             forced_bos_token_id=code,
-            suppress_tokens=self._never,
+            suppress_tokens=self.never,
             return_dict_in_generate=True,
         )
         sums = _Sums(self.end, beam)
@@ -108,8 +108,8 @@ class TorchEngine:
                 logits = self.model(
                     **self._padded(sources), decoder_input_ids=given["input_ids"], use_cache=False
                 ).logits
-                if self._never:
-                    logits[:, :, self._never] = -torch.inf
+                if self.never:
+                    logits[:, :, self.never] = -torch.inf
                 chosen = logits.gather(2, wanted[:, :, None])[:, :, 0].float()
                 found = np.asarray((chosen - _logsumexp(logits)).cpu().numpy(), dtype=np.float32)
         except torch.OutOfMemoryError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from itertools import product
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
@@ -25,7 +25,9 @@ from xproj.translators.subwords import Codes, Subwords
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from xproj.translators.engine_torch import TorchEngine
     from xproj.translators.engines import Engine
+    from xproj.translators.placement import Placer
 
     Found = TypeVar("Found")
 
@@ -219,6 +221,19 @@ class NllbTranslator:
         for k, found in zip(fits, self._batched(lengths, self._logits, run, each=2), strict=True):
             means[k] = found.mean(dtype=np.float64)
         return means
+
+    def placer(self, limit: int | None) -> Placer:
+        """What places markers in its translations (see `Placer`).
+
+        Raises:
+            BackendError: the engine is not hf, or the tokenizer does not know the markers.
+        """
+        if self.engine != "hf":
+            raise BackendError("[translate] markers = 'constrained' needs engine = 'hf'; set it")
+        from xproj.translators.placement import Placer
+
+        engine = cast("TorchEngine", self._engine)
+        return Placer(engine, self.subwords, positions=self._positions, tokens=self._batch, limit=limit)
 
     def self_test(self, source: str, target: str) -> dict[str, int]:
         """How many of five marker pairs come back, with the setting `legacy_behaviour` and with its opposite.
