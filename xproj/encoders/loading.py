@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
-TEXTS = ["*.json", "*.txt", "*.model"]
+TEXTS = ["*.json", "*.txt", "*.model", "*.spm"]
 WEIGHTS = (["*.safetensors"], ["pytorch_model*.bin"])
 # layer norms behind the last layer of pre-norm encoders: they belong to the last layer alone
 FINAL_NORMS = ("layer_norm", "final_layer_norm", "final_norm")
 
 
-def folder(model: str, revision: str | None) -> Path:
+def folder(model: str, revision: str | None, *, config: bool = True) -> Path:
     """The folder with the files of a model; a hub model is downloaded where it is not in the cache.
+
+    Args:
+        model: a folder, or a name on the hub.
+        revision: the commit of a hub model.
+        config: must a folder have a config.json? That of a tokenizer alone need not.
 
     Raises:
         RecipeError: a hub name without a commit.
@@ -34,7 +39,7 @@ def folder(model: str, revision: str | None) -> Path:
     """
     path = Path(model)
     if path.is_dir():
-        if not (path / "config.json").is_file():
+        if config and not (path / "config.json").is_file():
             raise BackendError(f"model {model}: no config.json in this folder; name a folder of a transformers model")
         return path
     if not HUB_NAME.fullmatch(model):
@@ -105,7 +110,7 @@ def tokenizer(path: Path, name: str) -> Any:
             # byte-level tokenizers see where a word begins only by the space before it
             found = AutoTokenizer.from_pretrained(path, local_files_only=True, add_prefix_space=True)
     except (OSError, ValueError, KeyError) as error:
-        raise BackendError(f"model {name}: no tokenizer can be read ({_line(error)}); add its files") from error
+        raise BackendError(f"model {name}: no tokenizer can be read ({line(error)}); add its files") from error
     return found
 
 
@@ -135,7 +140,7 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
                 output_loading_info=True,
             )
         except (OSError, ValueError, KeyError) as error:
-            raise BackendError(f"model {name}: cannot be loaded ({_line(error)}); check the folder") from error
+            raise BackendError(f"model {name}: cannot be loaded ({line(error)}); check the folder") from error
     found = model.get_encoder() if config.is_encoder_decoder else model
     _check_weights(found, report, name)
     if getattr(found, "pooler", None) is not None:
@@ -175,8 +180,8 @@ def _check_weights(model: Any, report: Any, name: str) -> None:
         raise BackendError(f"model {name}: lacks weights ({missing[0]} and {len(missing) - 1} more); check its files")
 
 
-class quiet:
-    """Layers that are cut off are in the file and not in the model: no report of them."""
+class quiet:  # noqa: N801 - reads as a function
+    """A context without reports: layers that are cut off are in the file and not in the model."""
 
     _reports: Any = reports
 
@@ -191,6 +196,6 @@ class quiet:
             self._reports.enable_progress_bar()
 
 
-def _line(error: Exception) -> str:
-    """The first line of a message."""
+def line(error: Exception) -> str:
+    """The first line of an error's message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

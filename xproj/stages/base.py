@@ -92,6 +92,10 @@ class Stage:
         """The keys of `[runtime]` that change its result after all, and so are part of its fingerprint."""
         return ()
 
+    def resolved(self) -> dict[str, Any]:
+        """Settings of its own table that `auto` stands for here; they are part of its fingerprint."""
+        return {}
+
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
         """Read the whole corpus and fill the folder `output`; returns counts and figures."""
         raise NotImplementedError(f"stage {self.name} has no fit")
