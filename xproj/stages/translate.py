@@ -30,12 +30,21 @@ class Translate(Stage):
     """The missing side of each pair: the target's, on the route translate-test the source's."""
 
     name = "translate"
-    version = 3
+    version = 4
+    ignores = ("back_translate",)
     optional = (*TEXTS, *TOKENS, "status")
     keys = ("route", "language", "source")
 
     def __init__(self, recipe: Recipe, fitted: Path | None = None) -> None:
         super().__init__(recipe, fitted)
+        self._check()
+
+    def _check(self) -> None:
+        """Refuse marks where there are no labels yet.
+
+        Raises:
+            RecipeError: what to do instead.
+        """
         if self._settings.markers is None:
             return
         if self._sides[0] == "target":
@@ -69,6 +78,8 @@ class Translate(Stage):
         """Text and words of the side that is made, and the raw answers where entities were marked."""
         made = self._sides[1]
         marked = ("marked_text",) if self._settings.markers else ()
+        if self._settings.markers not in (None, "blanks"):
+            marked = ("marked_text", "entity_translations")
         return f"{made}_text", f"{made}_tokens", "translation_score", *marked, "status"
 
     def resolved(self) -> dict[str, Any]:
@@ -107,16 +118,16 @@ class Translate(Stage):
         translator = translators.open(
             settings.translator, settings.model, mode=settings.mode, settings=settings, runtime=self.recipe.runtime
         )
-        if self._settings.markers and "markers" not in translator.capabilities:
+        styles = getattr(translator, "styles", frozenset())
+        if settings.markers and settings.markers not in styles:
+            then = f"choose {' or '.join(sorted(styles))}" if styles else "leave them out"
             raise RecipeError(
-                f"[translate] translator = {self._settings.translator!r} carries no markers; leave them out"
+                f"[{self.name}] translator = {settings.translator!r} carries no markers {settings.markers!r}; {then}"
             )
         return translator
 
     def map(self, table: pa.Table, first_row: int = 0) -> Mapped:
         """Translate the rows that lack the other side; the others keep what they have."""
-        from xproj.core import words
-
         given, made = self._sides
         code = dict(zip(("source", "target"), self.languages, strict=True))
         here, there = language_of(code[given]), language_of(code[made])
@@ -127,8 +138,10 @@ class Translate(Stage):
         translations, more = self._translate(sentences, here, there)
         scores = np.full(table.num_rows, np.nan, dtype=np.float32)
         raw: list[str | None] = [None] * table.num_rows
+        alone: list[tuple[str, ...] | None] = [None] * table.num_rows
         for row, best in zip(missing, translations, strict=True):
-            texts[row], tokens[row], raw[row] = best.text, words.words(best.text, there), best.marked
+            texts[row], tokens[row], raw[row] = best.text, self._words(best, there), best.marked
+            alone[row] = best.alone
             codes[row], scores[row] = STATUSES.index(best.status), best.score
         if "score" not in self._translator.capabilities:
             scores[:] = np.nan
@@ -137,10 +150,21 @@ class Translate(Stage):
             f"{made}_tokens": pa.array(tokens, pa.list_(pa.string())),
             "translation_score": pa.array(scores, mask=np.isnan(scores)),
             "marked_text": pa.array(raw, pa.string()),
+            "entity_translations": pa.array(alone, pa.list_(pa.string())),
             "status": schema.status_array(codes),
         }
         columns = {name: columns[name] for name in self.adding()}
         return Mapped(columns, count_rows(table, codes) | {"rows.translated": len(missing)} | more)
+
+    def _words(self, best: Translation, there: Language) -> list[str]:
+        """The words of a translation; a marked entity is words of its own where marks are cut out of the text."""
+        from xproj.core import text_markers, words
+
+        style = self._settings.markers
+        if best.marked is None or style in (None, "blanks"):
+            return words.words(best.text, there)
+        marked = text_markers.STYLES[style].decode(best.marked)
+        return [word for segment in text_markers.segments(marked) for word in words.words(segment, there)]
 
     def _sentences(self, table: pa.Table, here: Language) -> list[Marked]:
         """The given side as text; with the source entities as marks, where marks are asked for."""
@@ -173,7 +197,7 @@ class Translate(Stage):
             rows = [[one] for one in marked]
         else:
             rows = self._translator.translate(texts, **codes, n_best=self._settings.n_best)
-        counts = dict(getattr(self._translator, "counts", {}))
+        counts = dict(getattr(self._translator, "counts", {})) | self._marks(sentences, [first for first, *_ in rows])
         if hasattr(self._translator, "self_test") and texts:
             counts |= self._translator.self_test(**codes)
         best = [first for first, *_ in rows]
@@ -192,6 +216,18 @@ class Translate(Stage):
             ]
         counts["rows.language_unchecked"] = checks.unchecked(found)
         return found, counts
+
+    def _marks(self, sentences: Sequence[Marked], found: Sequence[Translation]) -> Counts:
+        """Entities that were sent with marks, and those of them whose marks came back."""
+        from xproj.core import text_markers
+
+        style = self._settings.markers
+        if style is None:
+            return {}
+        sent = [len(sentence.pieces) for sentence in sentences]
+        decode = text_markers.STYLES[style].decode
+        back = [text_markers.kept(decode(one.marked)) if one.marked else 0 for one in found]
+        return {"marks.sent": sum(sent), "marks.kept": sum(map(min, sent, back))}
 
 
 class Checks:
