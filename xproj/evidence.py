@@ -133,7 +133,7 @@ def _places(table: pa.Table, style: str, row: int) -> dict[int, recovery.Place]:
 
 
 def mentions(words: list[str], entities: list[dict[str, Any]], alone: Sequence[str] = ()) -> list[recovery.Mention]:
-    """The entities of a source sentence of these words, with their stand-alone translations as far as there are some."""
+    """The entities of a source sentence of these words, with their stand-alone translations as far as known."""
     texts = (" ".join(words[entity["start"] : entity["end"]]) for entity in entities)
     translations = [*alone, *[""] * len(entities)]
     return [

@@ -168,9 +168,10 @@ def _by_search(
     taken = [any(one.start < end and start < one.end for one in found) for start, end in words]
     ranked = []
     for entity in wanted:
-        for needle in dict.fromkeys(filter(None, (mentions[entity].alone, mentions[entity].text))):
-            for likeness, exact, first, last in _ngrams(text, words, taken, needle):
-                ranked.append((-likeness, not exact, first, entity, last))
+        # its own words only where nothing else is known: a short one may be any word of the other language
+        needle = mentions[entity].alone or mentions[entity].text
+        for likeness, exact, first, last in _ngrams(text, words, taken, needle):
+            ranked.append((-likeness, not exact, first, entity, last))
     chosen: dict[int, Found] = {}
     for minus, _, first, entity, last in sorted(ranked):
         if entity not in chosen and not any(taken[first:last]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -32,8 +32,9 @@ class Translate(Stage):
     name = "translate"
     version = 4
     ignores = ("back_translate",)
-    optional = (*TEXTS, *TOKENS, "status")
-    keys = ("route", "language", "source")
+    required: ClassVar[tuple[str, ...]] = ("id",)
+    optional: ClassVar[tuple[str, ...]] = (*TEXTS, *TOKENS, "status")
+    keys: ClassVar[tuple[str, ...]] = ("route", "language", "source")
 
     def __init__(self, recipe: Recipe, fitted: Path | None = None) -> None:
         super().__init__(recipe, fitted)
@@ -49,7 +50,7 @@ class Translate(Stage):
             return
         if self._sides[0] == "target":
             raise RecipeError("[translate] markers needs labels on the side that is translated; leave markers out")
-        if recipe.tag is not None:
+        if self.recipe.tag is not None:
             raise RecipeError(
                 "[tag] labels sentences after they were translated, too late for [translate] markers; label the corpus "
                 "first (`xproj tag`) and leave [tag] out"
@@ -77,9 +78,9 @@ class Translate(Stage):
     def adding(self) -> tuple[str, ...]:
         """Text and words of the side that is made, and the raw answers where entities were marked."""
         made = self._sides[1]
-        marked = ("marked_text",) if self._settings.markers else ()
+        marked: tuple[str, ...] = ("marked_text",) if self._settings.markers else ()
         if self._settings.markers not in (None, "blanks"):
-            marked = ("marked_text", "entity_translations")
+            marked += ("entity_translations",)
         return f"{made}_text", f"{made}_tokens", "translation_score", *marked, "status"
 
     def resolved(self) -> dict[str, Any]:
@@ -118,7 +119,7 @@ class Translate(Stage):
         translator = translators.open(
             settings.translator, settings.model, mode=settings.mode, settings=settings, runtime=self.recipe.runtime
         )
-        styles = getattr(translator, "styles", frozenset())
+        styles: frozenset[str] = getattr(translator, "styles", frozenset())
         if settings.markers and settings.markers not in styles:
             then = f"choose {' or '.join(sorted(styles))}" if styles else "leave them out"
             raise RecipeError(
