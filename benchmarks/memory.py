@@ -1,18 +1,22 @@
 """Peak memory of each stage at 1 and at 20 shards of 1,000 sentence pairs, as `make bench-memory` prints it.
 
 The text is `lafand/en-swa.tsv` of XPROJ_DATA, or the Swahili sample repeated when it is not there; labels are gold
-entities of the sample, or whatever `--tagger MODEL` finds.
+entities of the sample, or whatever `--tagger MODEL` finds. The last row, where torch is installed: the plain form of
+`align` with a model of 64 dimensions, on sample pairs that a running word makes distinct, as many rows at a time.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
@@ -71,6 +75,33 @@ def peak(command: list[str]) -> float:
     return usage.ru_maxrss / 1024
 
 
+def distinct(folder: Path, pairs: int) -> Path:
+    """A table of so many pairs of the sample, no two of them equal."""
+    settings = Ingest(source_path=str(SAMPLE / "*.source.conll"), target_path=str(SAMPLE / "*.target.conll"))
+    tables = list(corpora.ingest(settings, source=lookup("eng_Latn"), target=lookup("swh_Latn")))
+    columns: dict[str, list[object]] = {"id": [f"{k:06d}" for k in range(pairs)]}
+    for name in ("source_tokens", "target_tokens"):
+        rows = [row for table in tables for row in table[name].to_pylist()]
+        columns[name] = [[*rows[k % len(rows)], str(k)] for k in range(pairs)]
+    path = folder / f"distinct-{pairs}.parquet"
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+def neural(folder: Path) -> list[float]:
+    """Peaks of `align` with an encoder, plain form."""
+    model = folder / "model"
+    # in a process of its own: the peak of a process begins with what the one had that started it
+    build = [sys.executable, str(Path(__file__).with_name("align.py")), "--build", "64", "--model", str(model)]
+    subprocess.run(build, check=True, capture_output=True)
+    command = [sys.executable, "-m", "xproj", "align", "--shard-size", str(SHARD), "--language", "swh_Latn"]
+    chosen = {"align.aligner": "simalign", "align.model": model, "align.layer": 2, "runtime.device": "cpu"}
+    for key, value in chosen.items():
+        command += ["--set", f"{key}={value}"]
+    paths = [distinct(folder, shards * SHARD) for shards in SHARDS]
+    return [peak([*command, "--input", str(path), "--output", str(path.with_suffix(".links"))]) for path in paths]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -88,6 +119,8 @@ def main() -> None:
                 fits = [peak([*command, str(path), "--fit", *runs]) for path in recipes]
                 printed.add_row("align, fit", *(f"{value:.0f}" for value in fits))
             printed.add_row(stage, *(f"{peak([*command, str(path), *runs]):.0f}" for path in recipes))
+        if importlib.util.find_spec("torch") and importlib.util.find_spec("transformers"):
+            printed.add_row("align, encoder of 64 dimensions", *(f"{value:.0f}" for value in neural(Path(folder))))
     Console().print(printed)
 
 

@@ -184,7 +184,7 @@ def m2m(
     return _save(path, tokenizer, M2M100ForConditionalGeneration, config, seed)
 
 
-def translator(folder: Path, *, pairs: int = 24, steps: int = 160) -> Path:
+def translator(folder: Path, *, pairs: int = 16, steps: int = 110) -> Path:
     """A translation model: `m2m` trained until it knows the shortest sample pairs of English and German, both ways.
 
     It knows brackets: every third pair is also there with `[ ]` round its first word, on both sides.
@@ -230,7 +230,7 @@ def translator(folder: Path, *, pairs: int = 24, steps: int = 160) -> Path:
 
 
 @cache
-def translator_examples(pairs: int = 24) -> tuple[tuple[str, str, str, str], ...]:
+def translator_examples(pairs: int = 16) -> tuple[tuple[str, str, str, str], ...]:
     """What `translator` learns: text, translation, and their languages."""
     shortest = sorted(bitext("deu_Latn"), key=lambda pair: sum(len(" ".join(words)) for words in pair))
     found = []

@@ -7,6 +7,7 @@ from scipy.special import softmax
 
 from xproj import aligners, pipeline, recipe, stages
 from xproj.aligners import encoder as module
+from xproj.aligners import sides
 from xproj.columns import TokenColumn
 from xproj.errors import RecipeError
 
@@ -129,7 +130,7 @@ def test_the_same_whatever_the_blocks(models_folder, monkeypatch, level):
     same(links_of(aligner, pairs), expected)
     distinct = sum(len({tuple(pair[side]) for pair in pairs[:-2]}) for side in (0, 1))
     assert sum(seen) == distinct
-    monkeypatch.setattr(module, "KEPT", 3000)
+    monkeypatch.setattr(sides, "KEPT", 3000)
     same(links_of(aligner, pairs), expected)
     assert sum(seen) > 2 * distinct
 

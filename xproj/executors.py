@@ -36,8 +36,6 @@ LEDGER = "ledger.jsonl"
 RECIPES = "recipes"
 PATIENCE = 5.0  # seconds that an ended worker has to go
 PREFIX = "xproj: "
-# one thread per worker: its bytes must not depend on how many cores a machine has
-THREADS = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
 class Reporter(Protocol):
@@ -79,6 +77,8 @@ def run(run: Run, *, workers: int, reporter: Reporter, stages: Sequence[str] | N
     """
     with _terminated_is_interrupted():
         for name in stages or run.steps:
+            if name != "ingest":
+                run.ready(name)  # says which earlier stage is not done, before a worker is started in vain
             task = run.task(name)
             if not task.done:
                 _run_stage(run, task, workers, reporter)
@@ -87,10 +87,11 @@ def run(run: Run, *, workers: int, reporter: Reporter, stages: Sequence[str] | N
 def _run_stage(run: Run, task: Task, workers: int, reporter: Reporter) -> None:
     began = time.monotonic()
     message = [task.stage, str(freeze(run)), "--runs", str(run.runs)]
+    models = run.steps[task.stage].stage.runs_model()
     counts: dict[str, Any] = {}
     if task.fit or (task.stage == "ingest" and task.shards is None):
         reporter.stage(task.stage, None, task.reason)
-        counts = _work(task, [[*message, "--fit"]], reporter)
+        counts = _work(task, [[*message, "--fit"]], threads(models, 1), reporter)
         task = run.task(task.stage)
     if task.missing:
         reporter.stage(task.stage, len(task.missing), task.reason)
@@ -98,7 +99,8 @@ def _run_stage(run: Run, task: Task, workers: int, reporter: Reporter) -> None:
         count = 1 if task.stage == "ingest" else min(workers, len(task.missing))
         groups = [task.missing[i::count] for i in range(count)]
         shards = [[*message, *(word for shard in group for word in ("--shard", str(shard)))] for group in groups]
-        counts = _work(task, shards, reporter)
+        # those of `workers`, also where fewer shards are left: a part has the same bytes whenever it is made
+        counts = _work(task, shards, threads(models, workers), reporter)
     if not (after := run.task(task.stage)).done:
         raise StoreError(
             f"{task.stage}: {after.reason} although its workers are done; an input changed meanwhile, run again"
@@ -177,12 +179,31 @@ class _Worker:
         return f"{self.message[0]}, {what}"
 
 
-def _work(task: Task, messages: list[list[str]], reporter: Reporter) -> dict[str, Any]:
-    """Run one worker per message at the same time; returns the sum of their counts."""
+def threads(models: bool, workers: int) -> dict[str, str]:
+    """How many threads a worker has, as its environment says it.
+
+    One each: its bytes must not depend on how many cores a machine has. A model would leave the other cores idle, so
+    the workers of a stage that runs one share the cores for it; the same number of threads gives the same bytes. What
+    is computed outside of models (OpenBLAS) stays on one.
+
+    Args:
+        models: does the stage run a model?
+        workers: how many workers there are at a time.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    shared = str(max(1, cores // workers)) if models else "1"
+    return {"OMP_NUM_THREADS": shared, "MKL_NUM_THREADS": shared, "OPENBLAS_NUM_THREADS": "1"}
+
+
+def _work(task: Task, messages: list[list[str]], env: dict[str, str], reporter: Reporter) -> dict[str, Any]:
+    """Run one worker per message at the same time; returns the sum of their counts.
+
+    The environment of this process comes before `env`.
+    """
     events: SimpleQueue[tuple[_Worker, dict[str, Any] | None]] = SimpleQueue()
     finished: list[dict[str, Any]] = []
     with ExitStack() as stack:
-        workers = [_start(message, stack) for message in messages]
+        workers = [_start(message, env, stack) for message in messages]
         for worker in workers:
             Thread(target=worker.listen, args=(events,), daemon=True).start()
         left = len(workers)
@@ -199,7 +220,7 @@ def _work(task: Task, messages: list[list[str]], reporter: Reporter) -> dict[str
     return finished[0] if len(finished) == 1 else add_counts(finished)
 
 
-def _start(message: list[str], stack: ExitStack) -> _Worker:
+def _start(message: list[str], env: dict[str, str], stack: ExitStack) -> _Worker:
     errors = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
     process = subprocess.Popen(
         [sys.executable, "-m", "xproj", *message, "--json"],
@@ -207,7 +228,7 @@ def _start(message: list[str], stack: ExitStack) -> _Worker:
         stdout=subprocess.PIPE,
         stderr=errors,
         text=True,
-        env=THREADS | os.environ,
+        env=env | os.environ,
         start_new_session=True,  # Ctrl-C reaches us, and we end the workers
     )
     worker = _Worker(process, message, errors)

@@ -212,7 +212,7 @@ class Run:
         step = self.steps[stage]
         required, optional = step.columns
         table = store.read_zipped([self.part(s, shard, shards) for s in step.sources], [*required, *optional])
-        return conform(table, required, optional, where=f"{stage}, shard {shard}")
+        return conform(table, required, optional, where=f"{stage}, shard {shard}", encoded=True)
 
     def ready(self, stage: str) -> int:
         """The number of shards of the corpus, once everything that a stage reads is there.

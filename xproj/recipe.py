@@ -100,8 +100,6 @@ class Translate(Table):
     def _model_fits(self) -> Translate:
         if self.translator == "nllb" and self.model is None:
             raise ValueError('translator = "nllb" needs a model; add model = "…", a folder or a name on the hub')
-        if self.translator in ("bitext", "apertium", "fake") and self.model is not None:
-            raise ValueError(f"translator = {self.translator!r} has no model; leave model out")
         if self.n_best > (self.beam if self.translator == "nllb" else 1) and self.translator != "fake":
             raise ValueError(f"n_best = {self.n_best} needs translator = 'nllb' with a beam as wide; set beam")
         return self

@@ -82,6 +82,12 @@ def reads_file(settings: Align) -> bool:
     return "given" in names
 
 
+def runs_model(settings: Align) -> bool:
+    """Does the aligner, or a member of it, run a model in torch?"""
+    names = [settings.member(name).aligner for name in settings.members] if settings.members else [settings.aligner]
+    return any(BACKENDS.get(name, "").endswith(":EncoderAligner") for name in names)
+
+
 def of_back_translation(settings: Align) -> Align:
     """The same aligner for back-translation and target sentence, one language on both sides.
 

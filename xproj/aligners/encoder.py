@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xproj import encoders
+from xproj.aligners.sides import Side
 from xproj.columns import LinkColumn, TokenColumn
-from xproj.encoders.pieces import Pieces, ranges, sums
-from xproj.errors import RecipeError
+from xproj.encoders.pieces import ranges, sums
+from xproj.errors import BackendError, RecipeError
 from xproj.recipe import Align, Runtime
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 # sub-words of both sides whose vectors are held at a time
 BLOCK = 32_768
-# bytes of vectors kept for sentences that come again in a later block
-KEPT = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,8 @@ class EncoderAligner:
 
     Attributes:
         counts: of the last `align`: words without sub-words and words cut (they are in no link, or only their beginning
-            was looked at), sentences in windows, batches halved for lack of memory.
+            was looked at), sentences in windows, sentences with vectors that are not finite (their words are in no
+            link), batches halved for lack of memory.
     """
 
     def __init__(self, settings: Align, fitted: Path | None = None, runtime: Runtime | None = None) -> None:
@@ -116,6 +116,11 @@ class EncoderAligner:
             device=self.runtime.device,
             batch_tokens=self.runtime.batch_tokens,
         )
+
+    @property
+    def in_torch(self) -> bool:
+        """Links are extracted where the vectors are: on a GPU in torch, on a CPU in numba, which is faster there."""
+        return self.encoder.device.type != "cpu"
 
     def fit(
         self, parts: Pairs, *, languages: tuple[str, str], output: Path, progress: Progress | None = None
@@ -177,7 +182,11 @@ class EncoderAligner:
         for language in languages:
             encoder.special(language)
         pieces = encoder.pieces(source), encoder.pieces(target)
-        rows, found = self._align(_Side(encoder, pieces[0], languages[0]), _Side(encoder, pieces[1], languages[1]))
+        sides = [
+            Side(encoder, part, language, as_tensors=self.in_torch)
+            for part, language in zip(pieces, languages, strict=True)
+        ]
+        rows, found = self._align(sides[0], sides[1])
         self.counts = {name: count - before[name] for name, count in _counts(encoder).items()}
         lengths = np.zeros(len(source), dtype=np.int64)
         lengths[rows] = np.diff(found[0])
@@ -187,7 +196,7 @@ class EncoderAligner:
         _, heads, tails, scores = found
         return LinkColumn(sums(lengths), heads[index], tails[index], scores[index], source.valid & target.valid)
 
-    def _align(self, source: _Side, target: _Side) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    def _align(self, source: Side, target: Side) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """Rows in the order of the work, and their links: offsets, source, target, score."""
         lengths = source.pieces.lengths, target.pieces.lengths
         rows = np.lexsort((lengths[1], source.numbers, lengths[0]))
@@ -205,69 +214,32 @@ class EncoderAligner:
         counts = np.concatenate([np.zeros(0, dtype=np.int64), *(np.diff(piece[0]) for piece in pieces)])
         return rows, (sums(counts), *columns)
 
-    def _links(self, source: _Side, target: _Side, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+    def _links(self, source: Side, target: Side, rows: np.ndarray) -> tuple[np.ndarray, ...]:
         """Links of some rows: offsets, source, target, score."""
-        from xproj.core.similarity import PROBABILISTIC, links_of_block
+        from torch import OutOfMemoryError
 
+        from xproj.core import similarity
+
+        work: Any = similarity
+        if self.in_torch:
+            from xproj.aligners import extraction_torch as work
         choice = self.chosen
-        sides = [side.units(rows, choice.level) for side in (source, target)]
-        return links_of_block(
-            *sides[0],
-            *sides[1],
-            choice.extraction,
-            choice.threshold,
-            self.settings.distortion,
-            normalise=choice.extraction not in PROBABILISTIC,
-        )
-
-
-class _Side:
-    """One side of a part: its sentences, and the vectors of those that come again."""
-
-    def __init__(self, encoder: Encoder, pieces: Pieces, language: str) -> None:
-        self.encoder, self.pieces, self.language = encoder, pieces, language
-        self.numbers, self._first = pieces.distinct()
-        self._uses = np.zeros(len(self._first), dtype=np.int64)
-        self._kept: dict[int, np.ndarray] = {}
-        self._room = KEPT
-
-    def expect(self, rows: np.ndarray) -> None:
-        """These rows will be asked for, once each."""
-        self._uses = np.bincount(self.numbers[rows], minlength=len(self._first))
-
-    def units(self, rows: np.ndarray, level: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Vectors, offsets and words of the units of some rows: their sub-words, or means over words."""
-        from xproj.core.similarity import pooled_block
-
-        wanted, place, counts = np.unique(self.numbers[rows], return_inverse=True, return_counts=True)
-        sentences = self.pieces.take(self._first[wanted])
-        vectors = self._vectors(wanted, sentences, counts)
-        offsets, words = sentences.offsets, sentences.words
-        if level == "word":
-            vectors, offsets, words = pooled_block(vectors, offsets, words)
-        lengths = np.diff(offsets)[place]
-        index = ranges(offsets[:-1][place], lengths)
-        return vectors[index], sums(lengths), words[index]
-
-    def _vectors(self, wanted: np.ndarray, sentences: Pieces, counts: np.ndarray) -> np.ndarray:
-        """Vectors of distinct sentences; those that are used again later are kept, as far as there is room."""
-        old = np.array([number in self._kept for number in wanted.tolist()], dtype=bool)
-        new = np.flatnonzero(~old)
-        vectors = self.encoder.vectors(sentences if not old.any() else sentences.take(new), language=self.language)
-        if old.any():
-            made, vectors = vectors, np.empty((len(sentences.ids), self.encoder.dim), dtype=np.float32)
-            vectors[ranges(sentences.offsets[:-1][new], sentences.lengths[new])] = made
-        self._uses[wanted] -= counts
-        for k in np.flatnonzero(old | (self._uses[wanted] > 0)).tolist():
-            number, place = int(wanted[k]), slice(sentences.offsets[k], sentences.offsets[k + 1])
-            if old[k]:
-                vectors[place] = self._kept[number]
-            if self._uses[number] == 0:
-                self._room += self._kept.pop(number).nbytes
-            elif not old[k] and vectors[place].nbytes <= self._room:
-                self._kept[number] = vectors[place].copy()
-                self._room -= self._kept[number].nbytes
-        return vectors
+        pool = work.pooled_block if choice.level == "word" else None
+        try:
+            found: tuple[np.ndarray, ...] = work.links_of_block(
+                *source.units(rows, pool),
+                *target.units(rows, pool),
+                choice.extraction,
+                choice.threshold,
+                self.settings.distortion,
+                normalise=choice.extraction not in similarity.PROBABILISTIC,
+            )
+        except OutOfMemoryError as error:
+            raise BackendError(
+                f"model {choice.model}: the vectors of {len(rows)} sentence pairs do not fit on {self.encoder.device}; "
+                'set runtime.device = "cpu"'
+            ) from error
+        return found
 
 
 def _counts(encoder: Encoder) -> dict[str, int]:
@@ -276,5 +248,6 @@ def _counts(encoder: Encoder) -> dict[str, int]:
         "words.without_subwords": encoder.wordless,
         "words.cut": encoder.cut_words,
         "sentences.windowed": encoder.windowed,
+        "sentences.not_finite": encoder.overflown,
         "batches.halved": encoder.halved,
     }

@@ -91,6 +91,26 @@ def links_of_block(
     return offsets, source.astype(np.int32), target.astype(np.int32), torch.cat(scores)[order].cpu().numpy()
 
 
+def pooled_block(vectors: Tensor, offsets: np.ndarray, words: np.ndarray) -> tuple[Tensor, np.ndarray, np.ndarray]:
+    """`xproj.core.similarity.pooled_block` of vectors (k, d) on a device: one unit for each word, the mean of its own.
+
+    First units are added up, then second ones, and so on: the same sums in every run, as atomic additions are not.
+    """
+    total = len(words)
+    first = np.ones(total, dtype=bool)
+    first[1:] = words[1:] != words[:-1]
+    first[offsets[:-1][np.diff(offsets) > 0]] = True
+    starts = np.flatnonzero(first)
+    counts = np.diff(starts, append=total)
+    means = vectors[torch.as_tensor(starts, device=vectors.device)].float()
+    for k in range(1, int(counts.max(initial=1))):
+        longer = np.flatnonzero(counts > k)
+        place, unit = (torch.as_tensor(index, device=vectors.device) for index in (longer, starts[longer] + k))
+        means[place] += vectors[unit].float()
+    means /= torch.as_tensor(counts, device=vectors.device)[:, None]
+    return means, np.searchsorted(starts, offsets), np.asarray(words, dtype=np.int32)[starts]
+
+
 def batches(m: np.ndarray, n: np.ndarray, cells: int) -> Iterator[np.ndarray]:
     """Rows with two sides, of like size, in batches of at most `cells` padded cells; one row at least."""
     rows = np.lexsort((n, m))

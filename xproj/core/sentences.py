@@ -7,7 +7,6 @@ that must stay whole, e.g. entities.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -145,8 +144,3 @@ def joined(parts: Sequence[str], spaces: bool) -> tuple[str, Spans]:
         places.append((len(text), len(text) + len(part)))
         text += part
     return text, places
-
-
-def place(spans: Spans, offset: int) -> int:
-    """The number of the span that a character is in, or of the last one before it; -1 before the first."""
-    return bisect_right(spans, offset, key=lambda span: span[0]) - 1

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 import huggingface_hub
 import torch
 from huggingface_hub.errors import HfHubHTTPError
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as reports
 
@@ -21,6 +23,11 @@ HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 TEXTS = ["*.json", "*.txt", "*.model", "*.spm"]
 WEIGHTS = (["*.safetensors"], ["pytorch_model*.bin"])
+# what words are split by; without any of them a tokenizer of five special sub-words is made up
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+# no network, no code from a model's folder, and of a pickled file (.bin) the numbers alone
+SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+NUMBERS_ONLY: dict[str, Any] = SAFE | {"weights_only": True}
 # layer norms behind the last layer of pre-norm encoders: they belong to the last layer alone
 FINAL_NORMS = ("layer_norm", "final_layer_norm", "final_norm")
 
@@ -104,12 +111,21 @@ def tokenizer(path: Path, name: str) -> Any:
     Raises:
         BackendError: there is none that can be read.
     """
+    if not any(file for names in VOCABULARIES for file in path.glob(names)):
+        raise BackendError(
+            f"model {name}: there is no tokenizer in its folder ({', '.join(VOCABULARIES)}); add its files"
+        )
     try:
-        found = AutoTokenizer.from_pretrained(path, local_files_only=True)
-        if getattr(found, "add_prefix_space", None) is False:
-            # byte-level tokenizers see where a word begins only by the space before it
-            found = AutoTokenizer.from_pretrained(path, local_files_only=True, add_prefix_space=True)
-    except (OSError, ValueError, KeyError) as error:
+        with quiet():
+            found = AutoTokenizer.from_pretrained(path, **SAFE)
+            if getattr(found, "add_prefix_space", None) is False:
+                # byte-level tokenizers see where a word begins only by the space before it
+                found = AutoTokenizer.from_pretrained(path, add_prefix_space=True, **SAFE)
+    except ImportError as error:
+        raise BackendError(
+            f"model {name}: its tokenizer needs a package that is missing ({line(error)}); pip install 'xproj[models]'"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackendError(f"model {name}: no tokenizer can be read ({line(error)}); add its files") from error
     return found
 
@@ -124,7 +140,7 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
     name = settings.model
     with quiet():
         try:
-            config = AutoConfig.from_pretrained(path, local_files_only=True)
+            config = AutoConfig.from_pretrained(path, **SAFE)
             layers = depth(config, name)
             layer = layers if settings.layer is None else settings.layer
             if not 0 <= layer <= layers:
@@ -133,13 +149,14 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
                 )
             _cut(config, layer)
             model, report = AutoModel.from_pretrained(
-                path,
-                config=config,
-                dtype=getattr(torch, settings.dtype),
-                local_files_only=True,
-                output_loading_info=True,
+                path, config=config, dtype=getattr(torch, settings.dtype), output_loading_info=True, **NUMBERS_ONLY
             )
-        except (OSError, ValueError, KeyError) as error:
+        except UnpicklingError as error:
+            raise BackendError(
+                f"model {name}: its .bin file is damaged, or holds more than numbers, which could run code; "
+                "get the model as safetensors"
+            ) from error
+        except (OSError, ValueError, KeyError, EOFError, RuntimeError, SafetensorError) as error:
             raise BackendError(f"model {name}: cannot be loaded ({line(error)}); check the folder") from error
     found = model.get_encoder() if config.is_encoder_decoder else model
     _check_weights(found, report, name)

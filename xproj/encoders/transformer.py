@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 # sub-words in a batch on a CPU, at most: the activations of more fall out of its caches
 CPU_BATCH = 512
+# what a batch costs beside its sub-words, as so many sub-words: measured with BERT-base on a core (32 is as good);
+# on a GPU an estimate of what it does while a batch is launched
+CPU_OVERHEAD, GPU_OVERHEAD = 16, 512
 
 
 class Encoder:
@@ -35,6 +38,7 @@ class Encoder:
         cut_words: words longer than a window, of which the first sub-words were kept, so far.
         windowed: sentences that were encoded in windows, so far.
         halved: batches that were too large for the GPU and were halved, so far.
+        overflown: sentences with vectors that are not finite, so far; a half-precision dtype may be too narrow.
     """
 
     def __init__(self, settings: EncoderSettings) -> None:
@@ -48,8 +52,10 @@ class Encoder:
         self._special: dict[str, tuple[list[int], list[int]]] = {}
         self.limit = self._positions() - (2 if self._needs_language else sum(map(len, self.special("und"))))
         self._words = WordPieces(self.tokenizer, self.limit)
-        self._batch = min(settings.batch_tokens, CPU_BATCH) if self.device.type == "cpu" else settings.batch_tokens
-        self.wordless = self.cut_words = self.windowed = self.halved = 0
+        on_cpu = self.device.type == "cpu"
+        self._batch = min(settings.batch_tokens, CPU_BATCH) if on_cpu else settings.batch_tokens
+        self._overhead = CPU_OVERHEAD if on_cpu else GPU_OVERHEAD
+        self.wordless = self.cut_words = self.windowed = self.halved = self.overflown = 0
 
     def _positions(self) -> int:
         """Sub-words that the model has positions for, special ones included."""
@@ -122,22 +128,34 @@ class Encoder:
         return found
 
     def vectors(self, pieces: Pieces, *, language: str) -> np.ndarray:
-        """The hidden states of sub-words, (total, dim) float32.
+        """`tensor` as a numpy array."""
+        found: np.ndarray = self.tensor(pieces, language=language).cpu().numpy()
+        return found
+
+    def tensor(self, pieces: Pieces, *, language: str) -> torch.Tensor:
+        """The hidden states of sub-words, (total, dim) float32, on the device of the model.
 
         Rows are sorted by length and go through the model in batches; rows past the limit in windows.
         """
         special = self.special(language)
         rows, parts = self._cut(pieces)
         starts, lengths = pieces.offsets[rows] + parts[:, 0], parts[:, 1] - parts[:, 0]
-        found = np.zeros((len(pieces.ids), self.dim), dtype=np.float32)
+        found = torch.zeros((len(pieces.ids), self.dim), device=self.device)
         extra = len(special[0]) + len(special[1])
-        for batch in _batches(lengths, extra, self._batch):
+        for batch in batches(lengths, extra, self._batch, self._overhead):
             hidden = self._forward(pieces.ids, starts[batch], lengths[batch], special)
             # which sub-words of each window are kept, and where they go
             skip, kept = parts[batch, 2] - parts[batch, 0], parts[batch, 3] - parts[batch, 2]
             inside = ranges(sums(lengths[batch])[:-1] + skip, kept)
-            found[ranges(starts[batch] + skip, kept)] = hidden if len(inside) == len(hidden) else hidden[inside]
+            place = self.index(ranges(starts[batch] + skip, kept))
+            found[place] = hidden if len(inside) == len(hidden) else hidden[self.index(inside)]
+        bad = ~torch.isfinite(found).all(1).cpu().numpy()
+        self.overflown += int(np.count_nonzero(np.diff(sums(bad)[pieces.offsets])))
         return found
+
+    def index(self, array: np.ndarray) -> torch.Tensor:
+        """An array on the device of the model."""
+        return torch.from_numpy(array).to(self.device)
 
     def _cut(self, pieces: Pieces) -> tuple[Int64, np.ndarray]:
         """Rows and their windows, (k, 4): start, end, first and last kept; an empty row has none."""
@@ -154,7 +172,7 @@ class Encoder:
 
     def _forward(
         self, ids: np.ndarray, starts: np.ndarray, lengths: np.ndarray, special: tuple[list[int], list[int]]
-    ) -> np.ndarray:
+    ) -> torch.Tensor:
         """Hidden states of the sub-words of a batch, (total, dim) float32, without special ones."""
         before, behind = special
         width = len(before) + int(lengths.max()) + len(behind)
@@ -168,10 +186,10 @@ class Encoder:
         mask = column < lengths[:, None] + len(behind)
         try:
             with torch.inference_mode():
-                given = {"input_ids": torch.from_numpy(batch).to(self.device)}
-                given["attention_mask"] = torch.from_numpy(mask.astype(np.int64)).to(self.device)
+                given = {"input_ids": self.index(batch), "attention_mask": self.index(mask.astype(np.int64))}
                 hidden = self.model(**given).last_hidden_state
-                found: np.ndarray = hidden[torch.from_numpy(inside).to(self.device)].float().cpu().numpy()
+                # counted here: a mask on the device would have to be waited for
+                found: torch.Tensor = hidden.flatten(0, 1)[self.index(np.flatnonzero(inside))].float()
                 return found
         except torch.OutOfMemoryError as error:
             if len(starts) == 1:
@@ -184,14 +202,33 @@ class Encoder:
         self.halved += 1
         half = len(starts) // 2
         pieces = (slice(None, half), slice(half, None))
-        return np.concatenate([self._forward(ids, starts[p], lengths[p], special) for p in pieces])
+        return torch.cat([self._forward(ids, starts[p], lengths[p], special) for p in pieces])
 
 
-def _batches(lengths: Int64, extra: int, tokens: int) -> Iterator[Int64]:
-    """Rows sorted by length, longest first, in batches of at most `tokens` sub-words with padding, or of one row."""
+def batches(lengths: Int64, extra: int, tokens: int, overhead: int) -> Iterator[Int64]:
+    """Rows sorted by length, longest first, in the cheapest batches.
+
+    A batch costs its sub-words with padding, and `overhead`. It has at most `tokens` sub-words, or one row. The
+    cheapest way to cut the sorted rows is found by dynamic programming over their number.
+
+    Args:
+        lengths: sub-words of each row, (rows,).
+        extra: special sub-words of a row.
+        tokens: see above.
+        overhead: see above.
+    """
     order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, tokens // int(lengths[order[start]] + extra))
-        yield order[start : start + size]
-        start += size
+    cost = np.full(len(order) + 1, np.iinfo(np.int64).max, dtype=np.int64)
+    start = np.zeros(len(order) + 1, dtype=np.int64)
+    cost[0] = 0
+    for first, width in enumerate((lengths[order] + extra).tolist()):
+        last = min(len(order), first + max(1, tokens // width))
+        through = cost[first] + overhead + width * np.arange(1, last - first + 1)
+        cheaper = through < cost[first + 1 : last + 1]
+        cost[first + 1 : last + 1][cheaper] = through[cheaper]
+        start[first + 1 : last + 1][cheaper] = first
+    ends = [len(order)]
+    while ends[-1]:
+        ends.append(int(start[ends[-1]]))
+    for end, first in zip(ends[-2::-1], ends[:0:-1], strict=True):
+        yield order[first:end]

@@ -16,7 +16,7 @@ from xproj.schema import STATUSES
 from xproj.stages.base import TOKENS, Inputs, Mapped, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from xproj.aligners import Aligner
@@ -81,6 +81,22 @@ class Align(Stage):
         dtypes = {align.dtype, *(align.member(name).dtype for name in align.members)}
         return () if dtypes == {"float32"} else ("batch_tokens",)
 
+    def runs_model(self) -> bool:
+        """As the aligner does."""
+        from xproj import aligners
+
+        return aligners.runs_model(self.recipe.align)
+
+    def remarks(self, counts: Mapping[str, int]) -> list[str]:
+        """Sentences that have no links because a number type was too narrow for them."""
+        lost = sum(count for name, count in counts.items() if name.endswith("sentences.not_finite"))
+        if not lost:
+            return []
+        return [
+            f"align: {lost} sentences have vectors that are not finite, and no links from them; "
+            'set align.dtype = "bfloat16" or "float32", or check the model'
+        ]
+
     def begin(self, rows: int) -> None:
         """A file of links must have a line for every row."""
         from xproj import aligners
@@ -134,6 +150,7 @@ class Align(Stage):
         if self._refines:
             columns["back_links"] = self._back_links(table, kept)
             counts["back_links"] = total(columns["back_links"])
+            counts |= {f"back.{name}": count for name, count in getattr(self._back_aligner, "counts", {}).items()}
         return Mapped({name: columns[name] for name in self.adding()}, counts)
 
     def _back_links(self, table: pa.Table, wanted: np.ndarray) -> pa.Array:

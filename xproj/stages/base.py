@@ -97,6 +97,10 @@ class Stage:
         """Settings of its own table that `auto` stands for here; they are part of its fingerprint."""
         return {}
 
+    def runs_model(self) -> bool:
+        """Does it run a model in torch, so that a worker takes more than one thread?"""
+        return False
+
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
         """Read the whole corpus and fill the folder `output`; returns counts and figures."""
         raise NotImplementedError(f"stage {self.name} has no fit")

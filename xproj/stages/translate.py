@@ -88,9 +88,12 @@ class Translate(Stage):
         settings = self._settings
         if settings.translator != "nllb" or settings.engine != "auto":
             return {}
+        from xproj.encoders import loading
         from xproj.translators import engines
 
-        return {"engine": engines.resolve("auto", settings.compute_type, self.recipe.runtime.device)}
+        assert settings.model is not None
+        folder = loading.folder(settings.model, settings.revision)
+        return {"engine": engines.resolve("auto", settings.compute_type, self.recipe.runtime.device, folder)}
 
     def runtime_keys(self) -> tuple[str, ...]:
         """In half precision, rounding depends on the batches."""
@@ -215,7 +218,8 @@ class Translate(Stage):
             found = [
                 new if new.status == "ok" else old for new, old in zip(checks.checked(texts, tried), found, strict=True)
             ]
-        counts["rows.language_unchecked"] = checks.unchecked(found)
+        if checks.language:
+            counts["rows.language_unchecked"] = checks.unchecked(found)
         return found, counts
 
     def _marks(self, sentences: Sequence[Marked], found: Sequence[Translation]) -> Counts:
@@ -237,6 +241,7 @@ class Checks:
     def __init__(self, here: Language, there: Language, *, language: bool = True) -> None:
         from xproj.identification import Identifier
 
+        self.language = language
         self._same = here == there
         self._identifier = Identifier(there) if language else None
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import ctranslate2
 from ctranslate2.converters import TransformersConverter
+from safetensors import SafetensorError
 
 from xproj.encoders import loading
 from xproj.errors import BackendError, StoreError
@@ -100,7 +101,7 @@ def _convert(parts: Path, made: Path, name: str, compute_type: str) -> None:
     try:
         with loading.quiet():
             TransformersConverter(str(parts), low_cpu_mem_usage=True).convert(str(made), quantization=compute_type)
-    except (ValueError, KeyError, AttributeError, NotImplementedError, RuntimeError) as error:
+    except (ValueError, KeyError, AttributeError, NotImplementedError, RuntimeError, SafetensorError) as error:
         raise BackendError(
             f"model {name}: CTranslate2 cannot convert it ({loading.line(error)}); set engine = 'hf'"
         ) from error

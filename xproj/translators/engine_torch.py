@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForSeq2SeqLM, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from xproj.encoders import loading
@@ -32,7 +33,7 @@ class TorchEngine:
                 model, report = AutoModelForSeq2SeqLM.from_pretrained(
                     path, dtype=getattr(torch, compute_type), local_files_only=True, output_loading_info=True
                 )
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, SafetensorError) as error:
                 raise BackendError(
                     f"model {name}: cannot be loaded ({loading.line(error)}); check the folder"
                 ) from error

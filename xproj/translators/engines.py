@@ -7,6 +7,7 @@ with CUDA 13: both live in one process only where cuBLAS 12 is installed beside,
 from __future__ import annotations
 
 import ctypes
+import json
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,8 +72,14 @@ class Engine(Protocol):
         ...
 
 
-def resolve(engine: str, compute_type: str, device: str) -> EngineName:
+def resolve(engine: str, compute_type: str, device: str, model: Path | None = None) -> EngineName:
     """The engine that `auto` stands for here; a named engine is checked.
+
+    Args:
+        engine: auto, hf or ct2.
+        compute_type: the numbers it would work with.
+        device: auto, cpu, cuda or cuda:1.
+        model: the folder of the model, where it is known.
 
     Raises:
         RecipeError: numbers of a kind that the engine does not have.
@@ -84,12 +91,23 @@ def resolve(engine: str, compute_type: str, device: str) -> EngineName:
                 "[translate] compute_type = 'int8' is of engine = 'ct2'; engine 'hf' has float32, float16 and bfloat16"
             )
         return "hf"
-    problem = ct2_problem(device, compute_type)
+    problem = ct2_problem(device, compute_type) or (unfaithful(model) if model is not None else None)
     if problem is None:
         return "ct2"
     if engine == "ct2" or compute_type == "int8":
         raise BackendError(f"[translate] engine = {engine!r}, compute_type = {compute_type!r}: {problem}")
     return "hf"
+
+
+def unfaithful(model: Path) -> str | None:
+    """Why CTranslate2 would not compute what transformers does; None where it does.
+
+    T5 scales its output only where it shares its embeddings; the converter does so with all. MADLAD-400 does not.
+    """
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    if config.get("model_type") in ("t5", "mt5", "umt5") and not config.get("tie_word_embeddings", True):
+        return "CTranslate2 converts T5 with its own output layer (MADLAD-400) wrongly; set engine = 'hf'"
+    return None
 
 
 def ct2_problem(device: str, compute_type: str = "float32") -> str | None:

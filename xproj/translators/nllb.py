@@ -67,8 +67,8 @@ class NllbTranslator:
 
         settings, device = self.settings, self._runtime.device
         loading.device(device)  # before anything slow
-        self.engine = resolve(settings.engine, settings.compute_type, device)
         path = loading.folder(self._model, settings.revision)
+        self.engine = resolve(settings.engine, settings.compute_type, device, path)
         other = settings.tokenizer
         words = loading.folder(other, settings.tokenizer_revision, config=False) if other else path
         config = AutoConfig.from_pretrained(path, local_files_only=True)
@@ -131,8 +131,8 @@ class NllbTranslator:
         for start, end in sentences(text, lookup(source).bcp47):
             pieces = cut(clean[start:end], self._fits)
             self.counts["sentences.cut"] += len(pieces) > 1
-            found += [(start + a, start + b) for a, b in pieces if any(map(visible, clean[start + a : start + b]))]
-        return found
+            found += [_shown(clean, start + a, start + b) for a, b in pieces]
+        return [(a, b) for a, b in found if a < b]
 
     def _fits(self, text: str) -> bool:
         # at worst a sub-word for each byte: most texts need no tokenizer to know
@@ -270,6 +270,15 @@ def batches(lengths: Sequence[int], tokens: int, rows: int, each: int = 0) -> It
         size = max(1, min(tokens // longest, most))
         yield range(start, min(start + size, len(lengths)))
         start += size
+
+
+def _shown(text: str, start: int, end: int) -> tuple[int, int]:
+    """A span without what does not show at its ends: an unseen character there changes a whole translation."""
+    while start < end and not visible(text[start]):
+        start += 1
+    while start < end and not visible(text[end - 1]):
+        end -= 1
+    return start, end
 
 
 def _rank(them: Sequence[tuple[str, Hypothesis]], length_penalty: float = 1.0) -> float:
