@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SYLLABLES = ("ba", "de", "fi", "go", "ku", "la", "me", "ni", "po", "ru", "sa", "te", "vi", "wo", "xu", "zi")
 # what it does to the first marked entity of a text; mixed: one of the others, by the text
 MODES = ("keep", "lose", "reorder", "duplicate", "mixed")
-MARKED = re.compile(r"(?P<tag><(?P<name>[a-z]{1,3})>).*?</(?P=name)>|\[.*?\]|\{.*?\}|【.*?】|⟦.*?⟧")
+# markers have a space inside, which brackets of the text have not
+MARKED = re.compile(r"<(?P<name>[a-z]{1,3})>.*?</(?P=name)>|\[ .*? \]|\{ .*? \}|【 .*? 】|⟦ .*? ⟧")
 TAG = re.compile(r"(</?[a-z]{1,3}>)")
 MARK = re.compile(r"</?[a-z]{1,3}>|[][{}【】⟦⟧]")
 
