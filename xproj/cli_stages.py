@@ -104,6 +104,15 @@ def tag(
     commands.stage("tag", choice, place, commands.How(shard, fit, workers, json, quiet))
 
 
+_stage(
+    "back",
+    """Translate the labelled source sentences back into the target language.
+
+    Example: `xproj back --input tagged.parquet --output back.parquet --set back.translator=fake --language swh_Latn`
+    """,
+)
+
+
 @app.command()
 def align(
     recipe: MaybeRecipe = None,

@@ -5,7 +5,7 @@ The candidates of a row and the scores of a model are read as flat buffers, one 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +13,13 @@ import pyarrow.compute as pc
 
 from xproj.columns import TokenColumn, flatten
 from xproj.core import candidates as spans
-from xproj.core import markers
+from xproj.core import recovery
 from xproj.core.orthography import phrase_similarities, spellings
 from xproj.errors import SchemaError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from xproj.columns import EntityColumn
 
 
@@ -80,11 +82,12 @@ def read_candidates(
 def read_marked(
     table: pa.Table, style: str, rows: np.ndarray, max_words: int, edge_allowed: np.ndarray, edge_offsets: np.ndarray
 ) -> tuple[spans.Candidates, np.ndarray]:
-    """For each entity the hull of its marks in `marked_text`, if it has one, and the share of its words with the mark.
+    """For each entity its place in `marked_text`, if it has one, and the score of it: likeness × share of marked words.
 
     Args:
-        table: has the columns `marked_text` and `target_tokens`, and `source_entities`, whose places are in the marks.
-        style: how the marks are written, a key of markers.STYLES.
+        table: has the columns `marked_text` and `target_tokens`, `source_entities`, whose places are in the marks, and,
+            for brackets and tags, source_tokens and `entity_translations`, with which marks are matched.
+        style: how the marks are written, a key of text_markers.STYLES.
         rows: the row of each entity, (entities,).
         max_words: longer hulls are left out.
         edge_allowed: over all target words, which may stand at an edge; a hull ends at the first and the last such.
@@ -96,19 +99,17 @@ def read_marked(
     number = np.arange(len(rows)) - np.searchsorted(rows, rows, side="left")
     found: list[tuple[int, int, float]] = []
     counts = np.zeros(len(rows), dtype=np.int64)
-    decode = markers.STYLES[style].decode
-    raw, tokens = table["marked_text"], table["target_tokens"]
-    row, hulls = -1, dict[int, markers.Hull]()
+    row, hulls = -1, dict[int, recovery.Place]()
     for entity, at in enumerate(rows.tolist()):
         if at != row:
-            row, hulls = at, _hulls(decode(raw[at].as_py() or ""), tokens[at].as_py() or [], table, at)
+            row, hulls = at, _places(table, style, at)
         hull = hulls.get(int(number[entity]))
         if hull is None:
             continue
         inside = np.flatnonzero(edge_allowed[edge_offsets[row] + hull.start : edge_offsets[row] + hull.end])
         if len(inside) and inside[-1] - inside[0] < max_words:
             start, end = hull.start + int(inside[0]), hull.start + int(inside[-1]) + 1
-            found.append((start, end, min(1.0, hull.marked / (end - start))))
+            found.append((start, end, hull.likeness * min(1.0, hull.marked / (end - start))))
             counts[entity] = 1
     starts, ends, shares = zip(*found, strict=True) if found else ((), (), ())
     offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
@@ -116,16 +117,29 @@ def read_marked(
     return hull_spans, np.array(shares, dtype=np.float32)
 
 
-def _hulls(marked: markers.Marked, words: list[str], table: pa.Table, row: int) -> dict[int, markers.Hull]:
-    if not marked.pieces:
+def _places(table: pa.Table, style: str, row: int) -> dict[int, recovery.Place]:
+    raw = table["marked_text"][row].as_py()
+    if raw is None:
         return {}
-    places = markers.locate(marked.text, words)
-    if places is None:
+    names = ("source_tokens", "source_entities", "entity_translations")
+    words, entities, alone = (table[name][row].as_py() or [] if name in table.column_names else [] for name in names)
+    found = recovery.places(style, raw, table["target_tokens"][row].as_py() or [], mentions(words, entities, alone))
+    if found is None:
         raise SchemaError(
             f"marked_text of {table['id'][row].as_py()!r}: its words are not those of target_tokens; both must come "
             "from the same `translate`"
         )
-    return markers.hulls(marked.pieces, places)
+    return found
+
+
+def mentions(words: list[str], entities: list[dict[str, Any]], alone: Sequence[str] = ()) -> list[recovery.Mention]:
+    """The entities of a source sentence of these words, with their stand-alone translations as far as known."""
+    texts = (" ".join(words[entity["start"] : entity["end"]]) for entity in entities)
+    translations = [*alone, *[""] * len(entities)]
+    return [
+        recovery.Mention(text, translation or "", entity["label"])
+        for text, translation, entity in zip(texts, translations, entities, strict=False)
+    ]
 
 
 def model_score(table: pa.Table, name: str, given: Given) -> np.ndarray:

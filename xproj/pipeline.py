@@ -122,7 +122,7 @@ def _settings(recipe: Recipe, stage: Stage, raw: Mapping[str, str]) -> dict[str,
     settings = getattr(recipe, stage.name)
     named = paths(stage.name, settings).items()
     names = {key: Path(value).name for key, value in named if f"{stage.name}.{key}" in raw}
-    table = with_paths(settings.model_dump(mode="json"), names) | stage.resolved()
+    table = with_paths(settings.model_dump(mode="json", exclude=set(stage.ignores)), names) | stage.resolved()
     runtime = {key: getattr(recipe.runtime, key) for key in stage.runtime_keys()}
     found = {stage.name: table, **{key: attrgetter(key)(recipe) for key in stage.keys}}
     return found | {"runtime": runtime} if runtime else found
@@ -291,8 +291,7 @@ def advice(recipe: Recipe) -> list[str]:
         return []
     return [
         f"{code} has no spaces between words: back-translation may help (published: +5 to +14 F1 in ja, zh, th); "
-        "with back_tokens and back_entities in a table, set align.refine=fallback in the plain form of align "
-        "and project, or replace as published"
+        "set translate.back_translate=true, or add [back], and align.refine=fallback, or replace as published"
     ]
 
 

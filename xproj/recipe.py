@@ -75,11 +75,16 @@ class Translate(Table):
     )
     length_penalty: float = Field(1.0, ge=0, description="nllb: hypotheses are ranked by Σ log p / length^penalty")
     max_length: int = Field(256, ge=8, description="nllb: sub-words of a sentence, on either side; longer ones are cut")
-    mode: str | None = Field(None, description="apertium: an installed mode, e.g. eng-cat_valencia; else by language")
-    markers: Literal["blanks", "constrained"] | None = Field(
+    mode: str | None = Field(
         None,
-        description="entities travel as marks in the text: blanks (Apertium's word-bound blanks); or are found in the "
-        "finished translation: constrained (nllb with engine hf)",
+        description="apertium: an installed mode, e.g. eng-cat_valencia; else by language; fake: what becomes of "
+        "markers: keep, lose, reorder, duplicate or mixed",
+    )
+    markers: Literal["blanks", "brackets", "xml", "constrained"] | None = Field(
+        None,
+        description="entities travel as marks in the text: blanks (Apertium's word-bound blanks), brackets "
+        "(EasyProject) or xml (LabelPigeon), both of nllb; or are found in the finished translation: constrained "
+        "(nllb with engine hf)",
     )
     placement_candidates: Literal["reduced", "all"] = Field(
         "reduced", description="constrained: spans that are scored, the most promising ones or all"
@@ -89,6 +94,11 @@ class Translate(Table):
         True,
         description="look for copied, repeated, too long and too short translations, and, with py3langid, for other "
         "languages",
+    )
+    back_translate: bool = Field(
+        False,
+        description="translate the labelled source sentence into the target language as well, for align.refine; what "
+        "[back] does not say is as here, but mode and markers",
     )
 
     @model_validator(mode="after")
@@ -106,6 +116,17 @@ class Translate(Table):
         if self.markers == "constrained" and (self.engine == "ct2" or self.compute_type == "int8"):
             raise ValueError("markers = 'constrained' needs engine = 'hf', which has no int8")
         return self
+
+    @property
+    def style(self) -> str | None:
+        """How the marks in `marked_text` are written: those that are placed afterwards as Apertium's."""
+        return "blanks" if self.markers == "constrained" else self.markers
+
+
+class Back(Translate):
+    """Who translates the labelled source sentence into the target language, for `align.refine`."""
+
+    back_translate: Literal[False] = Field(False, description="of [translate] only")
 
 
 class Tag(Table):
@@ -181,7 +202,7 @@ class Align(Table):
         "mean", description="ensemble: mean score of a link (threshold applies), or more than half of the members"
     )
     refine: Literal["off", "replace", "add", "filter", "fallback"] = Field(
-        "off", description="what `project` does with a back-translation: back_tokens and back_entities of the input"
+        "off", description="what `project` does with a back-translation: that of [back], or of the input"
     )
     min_pair_score: float = Field(
         0.0, ge=0, le=1, description="pairs with a smaller pair_score get the status filtered; 0 = off"
@@ -246,10 +267,12 @@ class Project(Table):
     candidates: Literal["ngrams", "aligned", "tagged", "markers"] = Field(
         "ngrams", description="where target spans come from"
     )
-    markers: Literal["blanks"] = Field("blanks", description="how the marks of marked_text are written")
+    markers: Literal["blanks", "brackets", "xml"] = Field(
+        "blanks", description="how the marks of marked_text are written; in a recipe as [translate] says"
+    )
     scores: dict[str, float] = Field(
         default_factory=lambda: {"alignment": 1.0},
-        description="weight of each score; with candidates = markers only markers (share of marked words) by default",
+        description="weight of each score; with candidates = markers only markers (how sure the marks are) by default",
     )
     alignment_form: Literal["posterior", "bounded", "raw"] = Field("posterior", description="alignment score")
     solver: Literal["exact", "ilp", "greedy", "heuristic", "hull"] = Field("exact", description="how spans are chosen")
@@ -366,6 +389,7 @@ class Recipe(Table):
     ingest: Ingest
     translate: Translate | None = None
     tag: Tag | None = None
+    back: Back | None = None
     align: Align = Align()
     score: Score | None = None
     project: Project = Project()
@@ -374,11 +398,36 @@ class Recipe(Table):
     evaluate: Evaluate | None = None
     runtime: Runtime = Runtime()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tables_that_follow_translate(cls, data: Any) -> Any:
+        translate = data.get("translate") if isinstance(data, dict) else None
+        if not isinstance(translate, dict):
+            return data
+        back, project = data.get("back") or {}, data.get("project") or {}
+        if translate.get("back_translate") is True and isinstance(back, dict):
+            # Apertium's modes have a direction, and marks in this one need labels in that
+            shared = {key: translate[key] for key in translate if key not in ("back_translate", "mode", "markers")}
+            data = {**data, "back": {**shared, **back}}
+        marked = isinstance(project, dict) and project.get("candidates") == "markers" and translate.get("markers")
+        style = "blanks" if marked == "constrained" else marked
+        return {**data, "project": {"markers": style, **project}} if marked else data
+
+    @model_validator(mode="after")
+    def _marks_are_read_as_written(self) -> Recipe:
+        written = self.translate and self.translate.style
+        if written and self.project.candidates == "markers" and self.project.markers != written:
+            raise ValueError(
+                f"[project] markers = {self.project.markers!r}, but [translate] writes {written!r}; leave the first out"
+            )
+        return self
+
 
 TABLES: dict[str, type[Table]] = {
     "ingest": Ingest,
     "translate": Translate,
     "tag": Tag,
+    "back": Back,
     "align": Align,
     "score": Score,
     "project": Project,
@@ -395,6 +444,7 @@ PATH_KEYS = {
     "ingest": ("path", "source_path", "target_path"),
     "translate": ("model", "tokenizer"),
     "tag": ("model",),
+    "back": ("model", "tokenizer"),
     "align": ("model", "prime", "links"),
     "score": ("model", "translator_model"),
     "silver": ("hold_out",),

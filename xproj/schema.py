@@ -33,6 +33,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "status": pa.dictionary(pa.int32(), pa.string()),
     "translation_score": pa.float32(),
     "marked_text": pa.string(),
+    "entity_translations": pa.list_(pa.string()),
     "back_tokens": pa.list_(pa.string()),
     "back_entities": pa.list_(TARGET_ENTITY),
     "target_probabilities": pa.list_(pa.list_(pa.float16())),

@@ -87,7 +87,8 @@ def _table(name: str, table: type[Table], given: dict[str, Any]) -> dict[str, An
     entries = []
     for key, field in table.model_fields.items():
         default = None if field.is_required() else field.get_default(call_default_factory=True)
-        value = given.get(key, EXAMPLES[f"{name}.{key}"] if default is None else default)
+        like = "translate" if name == "back" else name
+        value = given.get(key, EXAMPLES[f"{like}.{key}"] if default is None else default)
         entries.append({"name": key, "value": value, "about": field.description, "given": key in given})
     return {"name": name, "about": table.__doc__, "active": bool(given) or name in ALWAYS, "entries": entries}
 

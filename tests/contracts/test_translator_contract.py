@@ -7,7 +7,8 @@ import pytest
 import small_models
 
 from xproj import recipe, translators
-from xproj.core.markers import STYLES, Marked, Piece
+from xproj.core.markers import Marked, Piece
+from xproj.core.text_markers import STYLES
 from xproj.errors import BackendError, RecipeError
 from xproj.schema import STATUSES
 
@@ -116,16 +117,19 @@ def test_an_empty_text_has_a_status(translator):
     assert check(translator, ["", " "]) == [[translators.Translation("", 0.0, "translation_empty")]] * 2
 
 
-def test_marks_come_back(translator):
+def test_marks_come_back(translator, name):
     translator, languages = translator
     if "markers" not in translator.capabilities:
         return
     assert isinstance(translator, translators.MarkedTranslator)
     peter = Marked("Peter lives here.", (Piece(0, 5, 0),))
-    first, second = translator.translate_marked([peter, Marked("")], **languages, markers="blanks")
-    decoded = STYLES["blanks"].decode(first.marked)
-    assert decoded.text == first.text and [first.text[p.start : p.end] for p in decoded.pieces] == ["Peter"]
-    assert second == translators.Translation("", 0.0, "translation_empty")
+    for style in translator.styles:
+        first, second = translator.translate_marked([peter, Marked("")], **languages, markers=style)
+        decoded = STYLES[style].decode(first.marked)
+        assert decoded.text == first.text and len(first.alone) == (style != "blanks")
+        if name not in MODELS:  # the small ones have never seen a marker
+            assert [first.text[p.start : p.end] for p in decoded.pieces] == ["Peter"]
+        assert second == translators.Translation("", 0.0, "translation_empty")
     with pytest.raises(RecipeError):
         translator.translate_marked([peter], **languages, markers="sirens")
 

@@ -7,7 +7,7 @@ bare pairs; `write_silver` writes datasets with their card, `export.export` the 
 from xproj.corpora.bitext import read_bitext
 from xproj.corpora.labelled import LABELLED, read_labelled, splits
 from xproj.corpora.notes import IngestNotes
-from xproj.corpora.parallel import INGESTED, ingest
+from xproj.corpora.parallel import INGESTED, extra_columns, ingest
 from xproj.corpora.silver import SILVER, SilverCounts, write_silver
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "SILVER",
     "IngestNotes",
     "SilverCounts",
+    "extra_columns",
     "ingest",
     "read_bitext",
     "read_labelled",

@@ -36,6 +36,8 @@ INGESTED = (
     "target_gold",
     "status",
 )
+# a back-translation that was made elsewhere
+GIVEN_BACK = ("back_tokens", "back_entities")
 EMPTY_SOURCE, EMPTY_TARGET, TOO_LONG = (STATUSES.index(s) for s in ("empty_source", "empty_target", "too_long"))
 
 
@@ -57,7 +59,7 @@ def ingest(
         notes: filled as the corpus streams; complete when the last table has been taken.
 
     Returns:
-        Tables with the columns INGESTED in the types of `schema.COLUMNS`.
+        Tables with the columns INGESTED and `extra_columns`, in the types of `schema.COLUMNS`.
 
     Raises:
         CorpusError: a file that cannot be read as it is said to be, sides of unequal length, a repeated id, no
@@ -66,7 +68,8 @@ def ingest(
     """
     notes = IngestNotes() if notes is None else notes
     size = min(settings.shard_size, settings.limit or settings.shard_size)
-    options = Options(settings.labels, settings.labels_allowed, settings.strict_labels, notes, size)
+    labels = settings.labels, settings.labels_allowed, settings.strict_labels
+    options = Options(*labels, notes, size, extra_columns(settings))
     sides = {
         name: Side(f"{name}_", splitter_for(language, settings.splitter))
         for name, language in (("source", source), ("target", target))
@@ -86,6 +89,18 @@ def ingest(
         raise CorpusError(f"{pairs.name}: no sentence in it; correct [ingest] path or format")
     if notes.labelled and not notes.entities:
         notes.warnings.append(f"{pairs.name}: not a single entity in {notes.labelled} labelled sentences")
+
+
+def extra_columns(settings: Ingest) -> tuple[str, ...]:
+    """The columns of a back-translation, if the first file of the source side is Parquet and has both of them."""
+    path = settings.path or settings.source_path
+    if path is None:
+        return ()
+    try:
+        corpus = Corpus.open(path, "[ingest] path", settings.format)
+    except CorpusError:
+        return ()  # said when it is read
+    return GIVEN_BACK if set(GIVEN_BACK) <= set(corpus.columns()) else ()
 
 
 @dataclass(frozen=True)
@@ -201,7 +216,8 @@ def _finished(table: pa.Table, pairs: _Pairs, max_words: int, before: int) -> pa
     columns["id"] = pairs.main.named(table, before)
     columns["source_predicted"] = pa.array(np.zeros(table.num_rows, dtype=bool))
     columns["status"] = _statuses(table, pairs, max_words)
-    return pa.table({n: columns.get(n, pa.nulls(table.num_rows, COLUMNS[n])) for n in INGESTED})
+    names = (*INGESTED, *pairs.options.extra)
+    return pa.table({n: columns.get(n, pa.nulls(table.num_rows, COLUMNS[n])) for n in names})
 
 
 def _statuses(table: pa.Table, pairs: _Pairs, max_words: int) -> pa.DictionaryArray:

@@ -69,6 +69,10 @@ class Corpus:
             raise CorpusError(f"{file}: {kind} holds one side only; name the files in source_path and target_path")
         return conll.read(file, sides[0], options) if kind == "conll" else text.read(file, sides[0], options)
 
+    def columns(self) -> list[str]:
+        """The columns of the first file; none where it is not Parquet."""
+        return tables.columns_of(self.files[0]) if self.format_of(self.files[0]) == "parquet" else []
+
     def sides(self) -> frozenset[str]:
         """Which sides the first file says it holds (source, target); none where it is one-sided."""
         file = self.files[0]

@@ -36,6 +36,8 @@ class Options:
     notes: IngestNotes = field(default_factory=IngestNotes)
     rows: int = 5000
     """Rows in one table."""
+    extra: tuple[str, ...] = ()
+    """Columns of a Parquet file that are taken over as they are; null in one that lacks them."""
 
     @property
     def batch(self) -> int:

@@ -16,7 +16,7 @@ from xproj.corpora.files import open_seekable
 from xproj.corpora.records import SPAN_KEYS, TAG_KEYS, TOKEN_KEYS, records_table, sides_in, tags_of
 from xproj.corpora.rows import Where, batch_table, checked, entities_of_tags, relabelled, scheme_of
 from xproj.errors import CorpusError
-from xproj.schema import cast
+from xproj.schema import COLUMNS, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,7 +66,7 @@ def read(path: Path, sides: Sequence[Side], options: Options) -> Iterator[pa.Tab
     """
     with open_parquet(path) as file:
         schema = file.schema_arrow
-        names = [name for name in NAMES if name in schema.names]
+        names = [name for name in (*NAMES, *options.extra) if name in schema.names]
         class_names = {name: _class_names(schema, name) for name in names if name.endswith("tags")}
         scheme: Scheme | None = None
         start = 1
@@ -77,7 +77,12 @@ def read(path: Path, sides: Sequence[Side], options: Options) -> Iterator[pa.Tab
             table = _with_tag_names(table, class_names, path)
             if scheme is None:
                 scheme = _scheme(table)
-            yield _table(table, lines, path, sides, options, scheme or "IOB2")
+            made = _table(table, lines, path, sides, options, scheme or "IOB2")
+            for name in options.extra:
+                wanted = COLUMNS[name]
+                column = _cast(table, name, wanted, path) if name in names else pa.nulls(table.num_rows, wanted)
+                made = made.append_column(name, column)
+            yield made
 
 
 def _batches(file: pq.ParquetFile, path: Path, names: list[str], size: int) -> Iterator[pa.RecordBatch]:

@@ -163,7 +163,7 @@ def without_back_translation(recipe: Recipe) -> str:
     """What to do when the setting `refine` asks for columns that are not there."""
     return (
         f"[align] refine = {recipe.align.refine!r} needs a back-translation: back_tokens, back_entities and, "
-        "from align, back_links; add them or set align.refine=off"
+        "from align, back_links; add [back] or translate.back_translate=true, or set align.refine=off"
     )
 
 

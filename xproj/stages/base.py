@@ -53,6 +53,7 @@ class Stage:
     adds: ClassVar[tuple[str, ...]] = ()
     keys: ClassVar[tuple[str, ...]] = ()  # what it reads of the recipe beside its own table; `table.key` of others
     follows: ClassVar[tuple[str, ...]] = ()  # the stages whose whole folder it reads, where they are planned
+    ignores: ClassVar[tuple[str, ...]] = ()  # keys of its own table that do not change its result
     sharded: ClassVar[bool] = True
 
     def __init__(self, recipe: Recipe, fitted: Path | None = None) -> None:
@@ -75,7 +76,7 @@ class Stage:
     def remedy(self, column: str) -> str:
         """What to do when a column that it requires is missing."""
         if column == "marked_text":
-            return 'add [translate] with markers = "blanks", on route = "translate-train"'
+            return 'add [translate] with markers, e.g. "blanks", on route = "translate-train"'
         if column.startswith("score_"):
             return f"add [score] with scorers = [{column.removeprefix('score_')!r}]"
         return "add [score]"

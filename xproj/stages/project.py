@@ -45,7 +45,8 @@ class Project(Stage):
         links = ("links",) if project.needs_links else ()
         marked = ("marked_text",) if project.candidates == "markers" else ()
         back = BACK_COLUMNS if self.recipe.align.refine != "off" else ()
-        return (*self.required, *links, *scores, *given, *marked, *back), ("source_predicted", "status")
+        alone = ("entity_translations",) if marked and project.markers != "blanks" else ()
+        return (*self.required, *links, *scores, *given, *marked, *back), ("source_predicted", *alone, "status")
 
     def remedy(self, column: str) -> str:
         """As of the setting that asks for the column."""

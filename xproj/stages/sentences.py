@@ -39,6 +39,12 @@ class Ingest(Stage):
     adds = ("id", *TEXTS, *TOKENS, "source_entities", "source_predicted", "target_gold", "status")
     keys = ("route", "language", "source")
 
+    def adding(self) -> tuple[str, ...]:
+        """With the back-translation that the corpus has, if it has one."""
+        from xproj import corpora
+
+        return (*self.adds, *corpora.extra_columns(self.recipe.ingest))
+
     def tables(self, notes: corpora.IngestNotes) -> Iterator[pa.Table]:
         """The corpus in tables of one shard each; what is odd about it is noted on the way."""
         from xproj import corpora
@@ -46,7 +52,7 @@ class Ingest(Stage):
         source, target = (language_of(code) for code in self.languages)
         side = SIDES[self.recipe.route]
         for table in corpora.ingest(self.recipe.ingest, source=source, target=target, side=side, notes=notes):
-            yield schema.conform(table, self.adds, where="ingest")
+            yield schema.conform(table, table.column_names, where="ingest")
 
     @staticmethod
     def counts(table: pa.Table) -> Counts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -30,17 +30,27 @@ class Translate(Stage):
     """The missing side of each pair: the target's, on the route translate-test the source's."""
 
     name = "translate"
-    version = 3
-    optional = (*TEXTS, *TOKENS, "status")
-    keys = ("route", "language", "source")
+    version = 4
+    ignores = ("back_translate",)
+    required: ClassVar[tuple[str, ...]] = ("id",)
+    optional: ClassVar[tuple[str, ...]] = (*TEXTS, *TOKENS, "status")
+    keys: ClassVar[tuple[str, ...]] = ("route", "language", "source")
 
     def __init__(self, recipe: Recipe, fitted: Path | None = None) -> None:
         super().__init__(recipe, fitted)
+        self._check()
+
+    def _check(self) -> None:
+        """Refuse marks where there are no labels yet.
+
+        Raises:
+            RecipeError: what to do instead.
+        """
         if self._settings.markers is None:
             return
         if self._sides[0] == "target":
             raise RecipeError("[translate] markers needs labels on the side that is translated; leave markers out")
-        if recipe.tag is not None:
+        if self.recipe.tag is not None:
             raise RecipeError(
                 "[tag] labels sentences after they were translated, too late for [translate] markers; label the corpus "
                 "first (`xproj tag`) and leave [tag] out"
@@ -68,7 +78,9 @@ class Translate(Stage):
     def adding(self) -> tuple[str, ...]:
         """Text and words of the side that is made, and the raw answers where entities were marked."""
         made = self._sides[1]
-        marked = ("marked_text",) if self._settings.markers else ()
+        marked: tuple[str, ...] = ("marked_text",) if self._settings.markers else ()
+        if self._settings.markers in ("brackets", "xml"):
+            marked += ("entity_translations",)
         return f"{made}_text", f"{made}_tokens", "translation_score", *marked, "status"
 
     def resolved(self) -> dict[str, Any]:
@@ -116,9 +128,11 @@ class Translate(Stage):
         translator = translators.open(
             settings.translator, settings.model, mode=settings.mode, settings=settings, runtime=self.recipe.runtime
         )
-        if self._settings.markers not in (None, "constrained") and "markers" not in translator.capabilities:
+        styles: frozenset[str] = getattr(translator, "styles", frozenset())
+        if settings.markers not in (None, "constrained") and settings.markers not in styles:
+            then = f"choose {' or '.join(sorted(styles))}" if styles else "leave them out"
             raise RecipeError(
-                f"[translate] translator = {self._settings.translator!r} carries no markers; leave them out"
+                f"[{self.name}] translator = {settings.translator!r} carries no markers {settings.markers!r}; {then}"
             )
         return translator
 
@@ -129,8 +143,6 @@ class Translate(Stage):
 
     def map(self, table: pa.Table, first_row: int = 0) -> Mapped:
         """Translate the rows that lack the other side; the others keep what they have."""
-        from xproj.core import words
-
         given, made = self._sides
         code = dict(zip(("source", "target"), self.languages, strict=True))
         here, there = language_of(code[given]), language_of(code[made])
@@ -141,8 +153,10 @@ class Translate(Stage):
         translations, more = self._translate(sentences, here, there)
         scores = np.full(table.num_rows, np.nan, dtype=np.float32)
         raw: list[str | None] = [None] * table.num_rows
+        alone: list[tuple[str, ...] | None] = [None] * table.num_rows
         for row, best in zip(missing, translations, strict=True):
-            texts[row], tokens[row], raw[row] = best.text, words.words(best.text, there), best.marked
+            texts[row], tokens[row], raw[row] = best.text, self._words(best, there), best.marked
+            alone[row] = best.alone
             codes[row], scores[row] = STATUSES.index(best.status), best.score
         if "score" not in self._translator.capabilities:
             scores[:] = np.nan
@@ -151,10 +165,21 @@ class Translate(Stage):
             f"{made}_tokens": pa.array(tokens, pa.list_(pa.string())),
             "translation_score": pa.array(scores, mask=np.isnan(scores)),
             "marked_text": pa.array(raw, pa.string()),
+            "entity_translations": pa.array(alone, pa.list_(pa.string())),
             "status": schema.status_array(codes),
         }
         columns = {name: columns[name] for name in self.adding()}
         return Mapped(columns, count_rows(table, codes) | {"rows.translated": len(missing)} | more)
+
+    def _words(self, best: Translation, there: Language) -> list[str]:
+        """The words of a translation; a marked entity is words of its own where marks are cut out of the text."""
+        from xproj.core import text_markers, words
+
+        style = self._settings.style
+        if best.marked is None or style in (None, "blanks"):
+            return words.words(best.text, there)
+        marked = text_markers.STYLES[style].decode(best.marked)
+        return [word for segment in text_markers.segments(marked) for word in words.words(segment, there)]
 
     def _sentences(self, table: pa.Table, here: Language) -> list[Marked]:
         """The given side as text; with the source entities as marks, where marks are asked for."""
@@ -187,7 +212,7 @@ class Translate(Stage):
             rows = [[one] for one in marked]
         else:
             rows = self._translator.translate(texts, **codes, n_best=self._settings.n_best)
-        counts = dict(getattr(self._translator, "counts", {}))
+        counts = dict(getattr(self._translator, "counts", {})) | self._marks(sentences, [first for first, *_ in rows])
         if hasattr(self._translator, "self_test") and texts:
             counts |= self._translator.self_test(**codes)
         found, more = self._checked(texts, rows, here, there)
@@ -215,6 +240,18 @@ class Translate(Stage):
                 new if new.status == "ok" else old for new, old in zip(checks.checked(texts, tried), found, strict=True)
             ]
         return found, {"rows.language_unchecked": checks.unchecked(found)} if checks.language else {}
+
+    def _marks(self, sentences: Sequence[Marked], found: Sequence[Translation]) -> Counts:
+        """Entities that were sent with marks, and those of them whose marks came back."""
+        from xproj.core import text_markers
+
+        style = self._settings.markers
+        if style in (None, "constrained"):
+            return {}
+        sent = [len(sentence.pieces) for sentence in sentences]
+        decode = text_markers.STYLES[style].decode
+        back = [text_markers.kept(decode(one.marked)) if one.marked else 0 for one in found]
+        return {"marks.sent": sum(sent), "marks.kept": sum(map(min, sent, back))}
 
 
 class Checks:

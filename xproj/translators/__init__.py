@@ -26,6 +26,7 @@ BACKENDS = {
     "nllb": "xproj.translators.nllb:NllbTranslator",
 }
 WITHOUT_MODEL = frozenset({"apertium", "bitext", "fake"})
+WITH_MODES = frozenset({"apertium", "fake"})
 
 
 class Part(NamedTuple):
@@ -40,8 +41,9 @@ class Part(NamedTuple):
 class Translation(NamedTuple):
     """One translation; `score` is the mean log-probability of its tokens, `status` is `ok` or says what failed.
 
-    `marked` is the raw answer with its marks, where marks were asked for; `parts` are its sentences, where the
-    translator took them one by one.
+    `marked` is the raw answer with its marks, where marks were asked for, and `alone` are translations of the marked
+    entities on their own, where the style needs them; `parts` are its sentences, where the translator took them one by
+    one.
     """
 
     text: str
@@ -49,6 +51,7 @@ class Translation(NamedTuple):
     status: str = "ok"
     marked: str | None = None
     parts: tuple[Part, ...] = ()
+    alone: tuple[str, ...] = ()
 
 
 class Translator(Protocol):
@@ -74,7 +77,9 @@ class Translator(Protocol):
 
 @runtime_checkable
 class MarkedTranslator(Protocol):
-    """A translator that carries the marks of entities through."""
+    """A translator that carries the marks of entities through, written in one of its `styles`."""
+
+    styles: frozenset[str]
 
     def translate_marked(
         self, sentences: Sequence[Marked], *, source: str, target: str, markers: str
@@ -96,7 +101,7 @@ def open(  # noqa: A001
     Args:
         name: a key of `BACKENDS`.
         model: a folder, or a name on the hub.
-        mode: one of Apertium's.
+        mode: one of Apertium's, or of the fake one's.
         settings: how a model translates; the defaults of the table where there are none.
         runtime: where it runs.
 
@@ -106,7 +111,7 @@ def open(  # noqa: A001
     """
     found = backends.find("translator", name, BACKENDS)
     if mode is not None:
-        if name != "apertium":
+        if name not in WITH_MODES:
             raise RecipeError(f"translator {name!r} has no modes, but {mode!r} is given; leave the mode out")
         return cast("Translator", found(mode))
     if name in WITHOUT_MODEL:

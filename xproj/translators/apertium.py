@@ -49,6 +49,7 @@ class ApertiumTranslator:
     """Translates by an installed mode, e.g. `eng-spa`; gives no scores, and carries marks in the style `blanks`."""
 
     capabilities = frozenset({"markers"})
+    styles = frozenset({"blanks"})
 
     def __init__(self, mode: str | None = None) -> None:
         self._mode = mode

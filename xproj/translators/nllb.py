@@ -20,11 +20,13 @@ from xproj.errors import BackendError, RecipeError
 from xproj.languages import lookup
 from xproj.translators import Part, Translation
 from xproj.translators.engines import Hypothesis, OutOfMemory, place, resolve
+from xproj.translators.marking import STYLES_OF_TEXT, by_text
 from xproj.translators.subwords import Codes, Subwords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from xproj.core.markers import Marked
     from xproj.translators.engine_torch import TorchEngine
     from xproj.translators.engines import Engine
     from xproj.translators.placement import Placer
@@ -49,7 +51,8 @@ class NllbTranslator:
             marker pairs of the self-test that came back.
     """
 
-    capabilities = frozenset({"score", "n_best"})
+    capabilities = frozenset({"score", "n_best", "markers"})
+    styles = STYLES_OF_TEXT
 
     def __init__(
         self, model: str, settings: recipe.Translate | None = None, runtime: recipe.Runtime | None = None
@@ -117,6 +120,12 @@ class NllbTranslator:
             _together([known[part] for part in parts], found, n_best, self.settings.length_penalty, spaces=there.spaces)
             for parts, found in zip(wanted, spans, strict=True)
         ]
+
+    def translate_marked(
+        self, sentences: Sequence[Marked], *, source: str, target: str, markers: str
+    ) -> list[Translation]:
+        """One translation of each sentence, marks being part of the text; raises like `translate`."""
+        return by_text(self, sentences, source=source, target=target, markers=markers, n_best=self.settings.beam)
 
     def _split(self, text: str, clean: str, source: str) -> list[tuple[int, int]]:
         """The sentences of a text, those that are too long in pieces; none that shows nothing."""
