@@ -5,11 +5,13 @@ BIN        := $(VENV)/bin
 RECIPE     ?= pipelines/bitext.toml
 RUNS       ?= runs
 WORKERS    ?= 2
+# what `make test` installs beside the core; tests of what is not there are skipped (EXTRAS=dev for the least)
+EXTRAS     ?= dev,models,ct2,solvers,text
 LANGUAGES  := deu_Latn swh_Latn rus_Cyrl
 # gold corpora for bench-quality and for the tests that use them; everything else works without
 export XPROJ_DATA ?= ../shared/data
 
-.PHONY: help demo test check bench bench-align bench-quality bench-extrinsic bench-memory clean
+.PHONY: help demo test check bench bench-align bench-tuning bench-translate bench-quality bench-extrinsic bench-translation bench-memory clean
 help:          ## this list
 	@sed -n 's/^\([a-z%<>-]*\):.*## /\1	/p' Makefile
 
@@ -19,8 +21,10 @@ $(VENV)/.core: pyproject.toml constraints.txt
 	$(BIN)/xproj doctor --quiet --runs $(RUNS)  # compiles the kernels once
 	@touch $@
 
+# torch by its version and first: a range of versions may bring gigabytes of GPU libraries
 $(VENV)/.dev: $(VENV)/.core
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(if $(findstring models,$(EXTRAS)),$(BIN)/pip install --quiet $(shell grep '^torch==' constraints.txt))
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
 demo: $(VENV)/.core ## project the sample corpus into three languages, train and score a tagger for each
@@ -47,6 +51,12 @@ bench: $(VENV)/.dev ## speed as ratios against peers, side by side
 bench-align: $(VENV)/.dev ## neural alignment against the simalign package (pip install 'xproj[models]')
 	$(BIN)/python benchmarks/align.py
 
+bench-tuning: $(VENV)/.dev ## fine-tuning a small encoder on real text (XPROJ_DATA, a quarter of an hour)
+	$(BIN)/python benchmarks/tuning.py
+
+bench-translate: $(VENV)/.dev ## tokens/s of translation against plain `generate` (pip install 'xproj[models,ct2]', 5 GB)
+	$(BIN)/python benchmarks/translate.py
+
 bench-quality: $(VENV)/.dev ## projection quality on gold corpora (XPROJ_DATA)
 	$(BIN)/python benchmarks/quality.py
 
@@ -66,6 +76,17 @@ bench-extrinsic: $(ENGLISH) ## from raw English text to a Hausa and a Swahili ta
 	  --language $${pair#*:} --runs $(RUNS) --set ingest.path=$(abspath $(XPROJ_DATA))/lafand/en-$${pair%:*}.tsv \
 	  --set tag.model=$(abspath $(ENGLISH)) \
 	  --set evaluate.gold=$(abspath $(XPROJ_DATA))/masakhaner2/$${pair%:*}/test.conll || exit; done
+
+# without Europarl: its Spanish side is the test
+ENGLISH_UNER := $(RUNS)/english-uner
+$(ENGLISH_UNER): $(VENV)/.core
+	mkdir -p $@-data
+	cp $(XPROJ_DATA)/source-ner/*.conll $@-data
+	cp $(XPROJ_DATA)/uner-pud/en.conll $@-data/pud.conll
+	$(BIN)/xproj train $@-data --output $@ --language eng_Latn
+
+bench-translation: $(ENGLISH_UNER) ## both routes through Apertium, scored on Spanish gold (XPROJ_DATA, an hour)
+	$(BIN)/python benchmarks/translation.py --english $(ENGLISH_UNER)-data --tagger $(ENGLISH_UNER) --runs $(RUNS)
 
 clean:         ## remove the virtual environment and caches; runs/ stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -3,10 +3,16 @@
 Source labels are gold, the aligner is trained on the pairs themselves, settings are the defaults. Settings were chosen
 on the rows marked `dev`; the others are only reported. Corpora are found in the folder XPROJ_DATA; those that are not
 there are left out. The sample corpus always runs.
+
+    python benchmarks/quality.py [--only NAME]… [--align KEY=VALUE,…]…
+
+Each `--align` adds a row for an aligner of yours, by the keys of the recipe's table `[align]`, e.g.
+`--align aligner=awesome,model=/models/mbert`; `--only Europarl` runs the corpora whose names contain the word.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -18,7 +24,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from xproj import aligners, corpora, evaluation, frequencies, projection, recipe
+from xproj import aligners, corpora, evaluation, frequencies, plain, projection, recipe
 from xproj.columns import TokenColumn
 from xproj.errors import BackendError
 from xproj.languages import lookup
@@ -71,10 +77,10 @@ def read(corpus: Corpus, data: Path) -> pa.Table:
     return pa.concat_tables(tables).combine_chunks()
 
 
-def links(table: pa.Table, settings: recipe.Align) -> tuple[pa.Array, float]:
+def links(table: pa.Table, settings: recipe.Align, target_language: str = "und") -> tuple[pa.Array, float]:
     """The links column, and the seconds that fit and alignment took."""
     source, target = TokenColumn.read(table["source_tokens"]), TokenColumn.read(table["target_tokens"])
-    languages = ("eng_Latn", "und")
+    languages = ("eng_Latn", target_language)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "fit"
@@ -113,15 +119,30 @@ def rows(corpus: Corpus, data: Path) -> list[tuple[str, recipe.Align, recipe.Pro
     return runs
 
 
+def own(text: str) -> tuple[str, recipe.Align, recipe.Project]:
+    """The row of an aligner that the caller names: `aligner=awesome,model=/models/mbert,layer=8`."""
+    assignments = [f"align.{part}" for part in text.split(",")]
+    settings = plain.settings("align", assignments).align
+    model = f" {Path(settings.model).name}" if settings.model else ""
+    return f"{settings.aligner}{model}", settings, recipe.Project()
+
+
 def main() -> None:
     """Run every corpus and print the table."""
+    parser = argparse.ArgumentParser(description="Projection quality on gold corpora.")
+    parser.add_argument("--only", action="append", default=[], help="corpora whose names contain this word")
+    parser.add_argument("--align", action="append", default=[], help="an aligner of yours: key=value,…")
+    asked = parser.parse_args()
+    mine = [own(text) for text in asked.align]
     data = Path(os.environ.get("XPROJ_DATA", ""))
     printed = Table("corpus", "set", "links and projection", "P", "R", "F1", "95 %", "ratio", "align s")
     for corpus in gold_corpora(data):
+        if asked.only and not any(word in corpus.name for word in asked.only):
+            continue
         table = read(corpus, data)
-        for name, align, project in rows(corpus, data):
+        for name, align, project in [*rows(corpus, data), *mine]:
             try:
-                column, seconds = links(table, align)
+                column, seconds = links(table, align, lookup(corpus.language).code)
             except BackendError as error:
                 sys.stderr.write(f"{corpus.name}: {name} left out: {error}\n")
                 continue

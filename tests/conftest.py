@@ -1,6 +1,7 @@
 """Models that several test modules share, trained on sentences written here."""
 
 import pytest
+import small_models
 from sentences import labelled_sentences
 
 from xproj import recipe, taggers
@@ -20,3 +21,17 @@ def spacy_model(tmp_path_factory):
 def models_folder(tmp_path_factory):
     """Where `small_models` builds its encoders, once per session."""
     return tmp_path_factory.mktemp("encoders")
+
+
+@pytest.fixture(scope="session")
+def translator_model(models_folder):
+    """The folder of a small translation model that knows a few sentences of English and German."""
+    return small_models.translator(models_folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory):
+    """Nothing is written into the cache of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XPROJ_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

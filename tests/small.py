@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from sentences import labelled_sentences
 
-from xproj import cli
+from xproj import cli, pipeline
 from xproj.columns import ENTITY
 from xproj.translators.fake import FakeTranslator
 
@@ -80,6 +80,20 @@ def here(*arguments: object) -> int:
     with pytest.raises(SystemExit) as stopped:
         cli.main([str(argument) for argument in arguments])
     return int(stopped.value.code or 0)
+
+
+def run_here(run: pipeline.Run) -> pipeline.Run:
+    """Every stage of a run, in this process; gives the run back."""
+    for name in run.steps:
+        if name == "ingest":
+            list(pipeline.run_ingest(run))
+            continue
+        task = run.task(name)
+        if task.fit:
+            pipeline.run_fit(run, name)
+        if task.missing:
+            list(pipeline.run_shards(run, name, task.missing))
+    return run
 
 
 def files(folder: Path) -> dict[str, bytes]:

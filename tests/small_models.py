@@ -137,12 +137,14 @@ def xlmr(folder: Path, *, layers: int = 3, dim: int = 64, max_length: int = 128,
     return _save(path, tokenizer, XLMRobertaForMaskedLM, config, seed)
 
 
-def m2m(folder: Path, *, layers: int = 3, dim: int = 64, max_length: int = 128, seed: int = 0) -> Path:
-    """NLLB: an M2M100 encoder and decoder, BPE, language codes of NLLB as special tokens."""
+def m2m(
+    folder: Path, *, layers: int = 3, dim: int = 64, max_length: int = 128, seed: int = 0, letters: str = ""
+) -> Path:
+    """NLLB: an M2M100 encoder and decoder, BPE, language codes of NLLB as special tokens; knows `letters` at least."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
     from transformers import M2M100Config, M2M100ForConditionalGeneration, NllbTokenizer
 
-    path = folder / f"m2m-{layers}-{dim}-{max_length}-{seed}"
+    path = folder / f"m2m-{layers}-{dim}-{max_length}-{seed}{'-letters' * bool(letters)}"
     if path.exists():
         return path
     rules = _sentencepiece()[1]
@@ -152,7 +154,9 @@ def m2m(folder: Path, *, layers: int = 3, dim: int = 64, max_length: int = 128, 
     )
     trained.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
     special = ["<s>", "<pad>", "</s>", "<unk>"]
-    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=special, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY, special_tokens=special, show_progress=False, initial_alphabet=list(letters)
+    )
     trained.train_from_iterator(_texts(), trainer)
     saved = folder / f"{path.name}-bpe"
     saved.mkdir(parents=True, exist_ok=True)
@@ -178,3 +182,66 @@ def m2m(folder: Path, *, layers: int = 3, dim: int = 64, max_length: int = 128, 
         init_std=0.1,
     )
     return _save(path, tokenizer, M2M100ForConditionalGeneration, config, seed)
+
+
+def translator(folder: Path, *, pairs: int = 16, steps: int = 110) -> Path:
+    """A translation model: `m2m` trained until it knows the shortest sample pairs of English and German, both ways.
+
+    It knows brackets: every third pair is also there with `[ ]` round its first word, on both sides.
+    """
+    path = folder / f"translator-{pairs}-{steps}"
+    if path.exists():
+        return path
+    import torch
+    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+
+    base = m2m(folder, layers=1, dim=64, letters="[]")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    model = AutoModelForSeq2SeqLM.from_pretrained(base, dropout=0.0, attention_dropout=0.0, activation_dropout=0.0)
+    codes = {code: tokenizer.convert_tokens_to_ids(code) for code in ("eng_Latn", "deu_Latn")}
+    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
+
+    def ids(text: str) -> list[int]:
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def padded(rows: list[list[int]], value: int) -> torch.Tensor:
+        width = max(map(len, rows))
+        return torch.tensor([row + [value] * (width - len(row)) for row in rows])
+
+    examples = translator_examples(pairs)
+    sources = padded([[codes[a], *ids(x), end] for x, _, a, _ in examples], pad)
+    targets = [[end, codes[b], *ids(y), end] for _, y, _, b in examples]
+    given, wanted = padded([row[:-1] for row in targets], pad), padded([row[1:] for row in targets], -100)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 8e-3, total_steps=steps)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for _ in range(steps):
+            logits = model(input_ids=sources, attention_mask=sources != pad, decoder_input_ids=given).logits
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+    model.eval().save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path
+
+
+@cache
+def translator_examples(pairs: int = 16) -> tuple[tuple[str, str, str, str], ...]:
+    """What `translator` learns: text, translation, and their languages."""
+    shortest = sorted(bitext("deu_Latn"), key=lambda pair: sum(len(" ".join(words)) for words in pair))
+    found = []
+    for k, (english, german) in enumerate(shortest[:pairs]):
+        sides = [(" ".join(english), " ".join(german))]
+        if k % 3 == 0:
+            sides.append((_bracketed(english), _bracketed(german)))
+        for x, y in sides:
+            found += [(x, y, "eng_Latn", "deu_Latn"), (y, x, "deu_Latn", "eng_Latn")]
+    return tuple(found)
+
+
+def _bracketed(words: list[str]) -> str:
+    return " ".join(["[", words[0], "]", *words[1:]])

@@ -188,6 +188,13 @@ def test_odd_characters_survive():
 
 
 @needs_apertium
+@pytest.mark.parametrize("text", ["A Definite No", "It was Mr", "the U.S", "yes or no", "No", "etc"])
+def test_an_abbreviation_at_the_end_may_take_the_added_full_stop(text):
+    first, found = translate(["A house", text])
+    assert first.status == found.status == "ok" and found.text and "[" not in found.text
+
+
+@needs_apertium
 def test_the_same_part_has_the_same_translation():
     texts = [f"The president of the {name} made {k} reports." for k, name in enumerate(["house", "bank", "set"] * 30)]
     assert translate(texts) == translate(texts)
@@ -263,3 +270,4 @@ def test_answers_count_up_to_the_first_that_is_not_whole():
     assert list(apertium._whole(b"a.[]\0b.[]", 3)) == ["a"]
     assert list(apertium._whole(b"a.[]\0\xe9.[]\0", 3)) == ["a"]
     assert list(apertium._whole(b"a.[]\0\0\0", 1)) == ["a"]
+    assert list(apertium._whole(rb"Mister[]" b"\0" rb"b\[\]" b"\0", 2)) == ["Mister"], "what is escaped is no blank"

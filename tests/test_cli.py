@@ -227,6 +227,13 @@ def test_one_stage_and_one_shard(folder, capsys):
     assert plan["align"]["reason"] == "missing 2 of 4 parts" and plan["align"]["missing"] == [0, 2]
 
 
+@pytest.mark.parametrize("stage", ["align", "project", "silver", "train"])
+def test_a_stage_before_its_turn_names_what_is_missing(stage, folder):
+    done = xproj(stage, "recipe.toml", cwd=folder, check=False)
+    (line,) = done.stderr.strip().splitlines()
+    assert done.returncode == 2 and f"{stage} needs " in line and "`xproj run`" in line
+
+
 def test_languages_share_a_recipe(folder, capsys):
     for code in ("deu_Latn", "swh_Latn"):
         (folder / code).mkdir()

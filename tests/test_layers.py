@@ -13,7 +13,7 @@ PACKAGE = Path(xproj.__file__).parent
 LAYERS = [
     {"errors"},
     {"columns", "languages", "fingerprints"},
-    {"schema", "recipe", "backends"},
+    {"schema", "recipe", "backends", "identification"},
     {"core", "rows", "solution"},
     {"evidence"},
     {"store", "frequencies"},

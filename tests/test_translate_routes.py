@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from small import here
+from small import here, run_here
 from test_projection import check_accounting
 
 from xproj import pipeline, projection, recipe, stages, store, translators
@@ -165,16 +165,7 @@ def test_bad_translations_have_a_status(monkeypatch):
 def run_route(path, tmp_path, language, *overrides):
     """Run a recipe in this process; its counts by stage, and the rows of all its stages."""
     loaded = recipe.load(path, list(overrides), language)
-    run = Run.open(loaded.model_copy(update={"train": None, "evaluate": None}), tmp_path / "runs")
-    for name in run.steps:
-        task = run.task(name)
-        if name == "ingest":
-            list(pipeline.run_ingest(run))
-            continue
-        if task.fit:
-            pipeline.run_fit(run, name)
-        if task.missing:
-            list(pipeline.run_shards(run, name, run.task(name).missing))
+    run = run_here(Run.open(loaded.model_copy(update={"train": None, "evaluate": None}), tmp_path / "runs"))
     shards = run.task("project").shards
     parts = [name for name in run.steps if name != "silver"]
     columns = ["source_tokens", "target_tokens", "source_entities", "target_entities", "status"]

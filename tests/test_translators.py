@@ -21,5 +21,5 @@ def test_the_fake_language_differs_by_target_and_never_by_run():
 
 
 def test_an_unknown_translator_lists_the_known():
-    with pytest.raises(RecipeError, match="unknown translator 'fak'.*'fake'.*known: apertium, bitext, fake"):
+    with pytest.raises(RecipeError, match="unknown translator 'fak'.*'fake'.*known: apertium, bitext, fake, nllb"):
         translators.open("fak")

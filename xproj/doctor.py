@@ -35,6 +35,7 @@ def examine(runs: Path) -> list[Check]:
     checks.append(_writable("kernel cache", Path(os.environ.get("NUMBA_CACHE_DIR") or Path(__file__).parent / "core")))
     checks.append(_writable("runs", runs))
     checks.append(_apertium())
+    checks += _engines()
     checks.append(_self_test())
     return checks
 
@@ -49,6 +50,23 @@ def _apertium() -> Check:
     if shutil.which(apertium.PROGRAM) is None:
         return Check("apertium", None, "missing; apt-get install apertium apertium-eng-spa (one package per pair)")
     return Check("apertium", None, "no modes; apt-get install apertium-eng-spa (one package per pair)")
+
+
+def _engines() -> list[Check]:
+    """What runs seq2seq models, and why not; all of it is optional."""
+    from xproj.translators import engines
+
+    if _installed("torch") is None or _installed("transformers") is None:
+        hf = Check("engine hf", None, "torch or transformers is missing; pip install 'xproj[models]'")
+    else:
+        import torch
+
+        gpus = ", ".join(torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count()))
+        threads = f"{torch.get_num_threads()} threads"
+        hf = Check(
+            "engine hf", True, f"torch {torch.__version__} on the CPU ({threads}){f' and {gpus}' if gpus else ''}"
+        )
+    return [hf, *(Check(f"engine ct2, {device}", *found) for device, found in engines.report().items())]
 
 
 def _self_test() -> Check:

@@ -77,6 +77,8 @@ def run(run: Run, *, workers: int, reporter: Reporter, stages: Sequence[str] | N
     """
     with _terminated_is_interrupted():
         for name in stages or run.steps:
+            if name != "ingest":
+                run.ready(name)  # says which earlier stage is not done, before a worker is started in vain
             task = run.task(name)
             if not task.done:
                 _run_stage(run, task, workers, reporter)

@@ -74,10 +74,11 @@ def commonness(
         return UNKNOWN
     offsets, words, _ = flatten(table["source_tokens"])
     rows, start, end = source_spans
-    steps = np.zeros(len(words) + 1, dtype=np.int32)
-    np.add.at(steps, offsets[rows] + start, 1)
-    np.add.at(steps, offsets[rows] + end, -1)
-    source = _look_up(words, np.cumsum(steps[:-1]) > 0, frequencies.source)
+    inside = np.zeros(len(words), dtype=np.bool_)
+    lengths = end - start
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    inside[np.repeat(offsets[rows] + start, lengths) + within] = True
+    source = _look_up(words, inside, frequencies.source)
     target_offsets, words, _ = flatten(table["target_tokens"])
     rows, start, end = target_spans
     edges = np.zeros(len(words), dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""One table of languages: NLLB code, ISO 639-3, BCP-47, name, script, and what a word splitter and engines must know.
+"""One table of languages: NLLB code, ISO 639-3, BCP-47, name, script, and what word splitters and engines call them.
 
 The table is `data/languages.tsv`: the 204 languages of FLORES-200, which are those of NLLB-200 and the two that only
 have evaluation data, and three more that Apertium translates. It is read on first use.
@@ -63,6 +63,14 @@ class Language:
     """Code of the blank spaCy pipeline, `xx` where spaCy has none."""
     apertium: tuple[str, ...] = ()
     """What Apertium's modes call it, the usual code first: old pairs have codes of two letters, new ones of three."""
+    m2m100: str = ""
+    """Code of M2M-100, e.g. `sw`; empty where that model lacks the language."""
+    marian: tuple[str, ...] = ()
+    """What OPUS-MT models call it, in the order in which they are looked for: `>>swh<<`, in old models `>>sw<<`."""
+    madlad: str = ""
+    """Code of MADLAD-400, e.g. `sw` of `<2sw>`; empty where that model lacks the language."""
+    splitter: str = "icu"
+    """The word splitter of public NER corpora: `characters` where they have a label for each character, else `icu`."""
 
 
 @cache
@@ -70,9 +78,14 @@ def all_languages() -> tuple[Language, ...]:
     """All languages, sorted by code."""
     text = files("xproj").joinpath("data/languages.tsv").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in text.splitlines()[1:]]
-    return tuple(
-        Language(code, iso, bcp47, name, script, spaces == "yes", right_to_left == "yes", spacy, _codes(apertium))
-        for code, iso, bcp47, name, script, spaces, right_to_left, spacy, apertium in rows
+    return tuple(_language(*row) for row in rows)
+
+
+def _language(code: str, iso639_3: str, bcp47: str, name: str, script: str, *rest: str) -> Language:
+    spaces, right_to_left, spacy, apertium, m2m100, marian, madlad, splitter = rest
+    return Language(
+        *(code, iso639_3, bcp47, name, script, spaces == "yes", right_to_left == "yes", spacy),
+        *(_codes(apertium), m2m100.strip("-"), _codes(marian), madlad.strip("-"), splitter),
     )
 
 

@@ -122,7 +122,7 @@ def _settings(recipe: Recipe, stage: Stage, raw: Mapping[str, str]) -> dict[str,
     settings = getattr(recipe, stage.name)
     named = paths(stage.name, settings).items()
     names = {key: Path(value).name for key, value in named if f"{stage.name}.{key}" in raw}
-    table = with_paths(settings.model_dump(mode="json"), names)
+    table = with_paths(settings.model_dump(mode="json"), names) | stage.resolved()
     runtime = {key: getattr(recipe.runtime, key) for key in stage.runtime_keys()}
     found = {stage.name: table, **{key: attrgetter(key)(recipe) for key in stage.keys}}
     return found | {"runtime": runtime} if runtime else found
@@ -212,7 +212,7 @@ class Run:
         step = self.steps[stage]
         required, optional = step.columns
         table = store.read_zipped([self.part(s, shard, shards) for s in step.sources], [*required, *optional])
-        return conform(table, required, optional, where=f"{stage}, shard {shard}")
+        return conform(table, required, optional, where=f"{stage}, shard {shard}", encoded=True)
 
     def ready(self, stage: str) -> int:
         """The number of shards of the corpus, once everything that a stage reads is there.

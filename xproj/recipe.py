@@ -48,13 +48,50 @@ class Translate(Table):
     """Who makes the missing side."""
 
     translator: str = Field(
-        "bitext", description="bitext (the text is given), apertium (rules) or fake (for trying out)"
+        "bitext",
+        description="bitext (the text is given), nllb (NLLB, M2M-100, OPUS-MT and MADLAD models), apertium (rules) or "
+        "fake (for trying out)",
     )
+    model: str | None = Field(None, description="nllb: a folder, or a name on the hub")
+    revision: str | None = Field(None, description="the commit of a model on the hub, 40 hexadecimal digits")
+    tokenizer: str | None = Field(
+        None,
+        description="nllb: where the tokenizer is, if not with the model; tuned models often come with a wrong one",
+    )
+    tokenizer_revision: str | None = Field(None, description="the commit of a tokenizer on the hub")
+    legacy_behaviour: bool = Field(
+        False,
+        description="nllb: the language code stands behind the source, as before 2023; see the self-test's remark",
+    )
+    engine: Literal["auto", "hf", "ct2"] = Field(
+        "auto", description="nllb: hf (transformers), ct2 (CTranslate2), or auto: ct2 where it can run"
+    )
+    compute_type: Literal["float32", "float16", "bfloat16", "int8"] = Field(
+        "float32", description="nllb: numbers of the model; int8 is of ct2, and the fastest on a CPU"
+    )
+    beam: int = Field(4, ge=1, description="nllb: hypotheses that are followed; 1 = greedy")
+    n_best: int = Field(
+        1, ge=1, description="translations of a sentence (at most beam), of which the first without a fault is taken"
+    )
+    length_penalty: float = Field(1.0, ge=0, description="nllb: hypotheses are ranked by Σ log p / length^penalty")
+    max_length: int = Field(256, ge=8, description="nllb: sub-words of a sentence, on either side; longer ones are cut")
     mode: str | None = Field(None, description="apertium: an installed mode, e.g. eng-cat_valencia; else by language")
     markers: Literal["blanks"] | None = Field(
         None, description="entities travel as marks in the text: blanks (Apertium's word-bound blanks)"
     )
-    checks: bool = Field(True, description="look for copied, repeated, too long and too short translations")
+    checks: bool = Field(
+        True,
+        description="look for copied, repeated, too long and too short translations, and, with py3langid, for other "
+        "languages",
+    )
+
+    @model_validator(mode="after")
+    def _model_fits(self) -> Translate:
+        if self.translator == "nllb" and self.model is None:
+            raise ValueError('translator = "nllb" needs a model; add model = "…", a folder or a name on the hub')
+        if self.n_best > (self.beam if self.translator == "nllb" else 1) and self.translator != "fake":
+            raise ValueError(f"n_best = {self.n_best} needs translator = 'nllb' with a beam as wide; set beam")
+        return self
 
 
 class Tag(Table):
@@ -109,6 +146,18 @@ class Align(Table):
     implementation: Literal["own", "package"] = Field(
         "own", description="simalign: our batched implementation, or the package `simalign`, pair by pair"
     )
+    tune: tuple[Literal["translation", "self"], ...] = Field(
+        (),
+        description="encoders: fine-tune on the corpus first; translation = translation LM (needs a masked-LM head), "
+        "self = self-training on links; both are added up",
+    )
+    tune_guide: str | None = Field(
+        None, description="the aligner whose links `self` learns from, e.g. statistical; none = the model's own"
+    )
+    tune_steps: int = Field(20_000, ge=1, description="steps of the optimizer")
+    tune_rate: float = Field(2e-5, gt=0, description="largest learning rate; a model with random weights needs more")
+    tune_batch_tokens: int = Field(1024, ge=1, description="sub-words of both sides in one step")
+    tune_seed: int = Field(0, ge=0, description="random seed of order, masks and dropout")
     prime: str | None = Field(None, description="extra unlabelled bitext (TSV) that the fit reads too")
     links: str | None = Field(None, description="a file of i-j[:score] lines (aligner = given)")
     members: dict[str, dict[str, Any]] = Field(
@@ -327,9 +376,10 @@ TABLES: dict[str, type[Table]] = {
 # scores that `project` computes itself; any other one is a column that the stage `score` makes
 COMPUTED = ("alignment", "orthographic", "markers")
 # what is no folder is the name of a model
-MODEL_KEYS = ("model", "translator_model")
+MODEL_KEYS = ("model", "translator_model", "tokenizer")
 PATH_KEYS = {
     "ingest": ("path", "source_path", "target_path"),
+    "translate": ("model", "tokenizer"),
     "tag": ("model",),
     "align": ("model", "prime", "links"),
     "score": ("model", "translator_model"),

@@ -39,6 +39,10 @@ ALWAYS = ("align", "project", "silver", "runtime")
 EXAMPLES: dict[str, Any] = {
     "tag.model": "models/source-tagger",
     "translate.mode": "eng-spa",
+    "translate.model": "models/nllb",
+    "translate.revision": "COMMIT",
+    "translate.tokenizer": "models/nllb",
+    "translate.tokenizer_revision": "COMMIT",
     "translate.markers": "blanks",
     "align.model": "models/aligner",
     "align.threshold": 0.2,
@@ -46,6 +50,7 @@ EXAMPLES: dict[str, Any] = {
     "align.layer": 8,
     "align.extraction": "itermax",
     "align.level": "subword",
+    "align.tune_guide": "statistical",
     "align.prime": "corpus/{language}.tsv",
     "align.links": "corpus/{language}.links",
     "score.scorers": ["tagger"],

@@ -320,7 +320,7 @@ def ids(path: Path) -> pa.Array:
 
 
 def read_zipped(paths: Sequence[Path], columns: Sequence[str]) -> pa.Table:
-    """The columns of one shard from the parts of several stages, `id` always first.
+    """The columns of one shard from the parts of several stages, `id` always first; words are left as dictionaries.
 
     Args:
         paths: the parts of one shard, in the order of the stages: a later part's column overrides an earlier one.
@@ -329,7 +329,7 @@ def read_zipped(paths: Sequence[Path], columns: Sequence[str]) -> pa.Table:
     Raises:
         StoreError: a part is missing or damaged, or the ids of two parts differ.
     """
-    files = [open_parquet(path) for path in paths]
+    files = [_with_dictionaries(path) for path in paths]
     owner = {name: i for i, file in enumerate(files) for name in file.schema_arrow.names if name != "id"}
     wanted = [name for name in dict.fromkeys(columns) if name in owner]
     table = read_columns(files[0], paths[0], ["id", *(n for n in wanted if owner[n] == 0)])
@@ -341,6 +341,12 @@ def read_zipped(paths: Sequence[Path], columns: Sequence[str]) -> pa.Table:
     for file in files:
         file.close()
     return table.select(["id", *wanted]).replace_schema_metadata(None)
+
+
+def _with_dictionaries(path: Path) -> pq.ParquetFile:
+    with open_parquet(path) as file:
+        leaves = word_leaves(file)
+    return open_parquet(path, dictionaries=leaves)
 
 
 def _same_ids(first: pa.Table, other: pa.Table, path: Path, other_path: Path) -> None:

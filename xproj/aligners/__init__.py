@@ -69,6 +69,8 @@ def open(settings: Align, *, fitted: Path | None = None, runtime: Runtime | None
                 f"[align] implementation = 'package': there is none for aligner = {settings.aligner!r}; "
                 f"leave it out, or use {', '.join(PACKAGES)}"
             )
+        if settings.tune:
+            raise RecipeError("[align] implementation = 'package' does not fine-tune; leave tune out, or set 'own'")
         table = PACKAGES
     aligner: Aligner = find("aligner", settings.aligner, table)(settings, fitted, runtime)
     return aligner

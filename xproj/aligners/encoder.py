@@ -10,8 +10,9 @@ They differ in model, layer and extraction alone, so a preset names these, and t
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xproj.aligners import Pairs, Progress
+    from xproj.encoders.pairs import Guide
     from xproj.encoders.transformer import Encoder
 
 # sub-words of both sides whose vectors are held at a time
@@ -87,26 +89,32 @@ class EncoderAligner:
             link), batches halved for lack of memory.
     """
 
-    needs_fit = False
-
     def __init__(self, settings: Align, fitted: Path | None = None, runtime: Runtime | None = None) -> None:
         self.settings = settings
+        self.needs_fit = bool(settings.tune)
+        if settings.tune_guide is not None and "self" not in settings.tune:
+            raise RecipeError(
+                "[align] tune_guide gives links to the objective 'self'; add that to tune, or leave tune_guide out"
+            )
         self.chosen = chosen(settings)
+        if self.needs_fit and fitted is not None:
+            self.chosen = replace(self.chosen, model=str(fitted), revision=None)
         self.runtime = runtime or Runtime()
         self.counts: dict[str, int] = {}
 
     @cached_property
     def encoder(self) -> Encoder:
         """The model, loaded when it is first needed."""
-        return encoders.open(
-            encoders.EncoderSettings(
-                model=self.chosen.model,
-                revision=self.chosen.revision,
-                layer=self.chosen.layer,
-                dtype=self.settings.dtype,
-                device=self.runtime.device,
-                batch_tokens=self.runtime.batch_tokens,
-            )
+        return encoders.open(self._encoder_settings())
+
+    def _encoder_settings(self) -> encoders.EncoderSettings:
+        return encoders.EncoderSettings(
+            model=self.chosen.model,
+            revision=self.chosen.revision,
+            layer=self.chosen.layer,
+            dtype=self.settings.dtype,
+            device=self.runtime.device,
+            batch_tokens=self.runtime.batch_tokens,
         )
 
     @property
@@ -117,8 +125,50 @@ class EncoderAligner:
     def fit(
         self, parts: Pairs, *, languages: tuple[str, str], output: Path, progress: Progress | None = None
     ) -> dict[str, int | float]:
-        """Nothing to learn."""
-        return {}
+        """Fine-tune the model where the recipe says so (`tune`), and save it in the folder `output`.
+
+        A run that was killed goes on from its last checkpoint, in a hidden folder beside `output`.
+        """
+        if not self.needs_fit:
+            return {}
+        from xproj.encoders.tuning import Tuning, tune
+
+        output.mkdir(parents=True, exist_ok=True)
+        settings = self.settings
+        digest = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
+        checkpoints = output.parent / f".tuning-{digest}"
+        guide = None
+        if settings.tune_guide is not None:
+            guide = self._guide(settings.tune_guide, parts, languages, checkpoints / "guide")
+        tuning = Tuning(
+            objectives=settings.tune,
+            steps=settings.tune_steps,
+            rate=settings.tune_rate,
+            batch_tokens=settings.tune_batch_tokens,
+            seed=settings.tune_seed,
+        )
+        return tune(
+            self._encoder_settings(),
+            tuning,
+            parts,
+            languages=languages,
+            output=output,
+            guide=guide,
+            checkpoints=checkpoints,
+            progress=progress,
+        )
+
+    def _guide(self, name: str, parts: Pairs, languages: tuple[str, str], folder: Path) -> Guide:
+        """The aligner that gives links to learn from, with its own defaults, fitted on the same pairs."""
+        from xproj import aligners
+
+        settings = Align(aligner=name, prime=self.settings.prime)
+        guide = aligners.open(settings, runtime=self.runtime)
+        if guide.needs_fit:
+            folder.mkdir(parents=True, exist_ok=True)
+            guide.fit(parts, languages=languages, output=folder)
+            guide = aligners.open(settings, fitted=folder, runtime=self.runtime)
+        return partial(guide.align, languages=languages)
 
     def align(self, source: TokenColumn, target: TokenColumn, *, languages: tuple[str, str]) -> LinkColumn:
         """The links of every row; memory is bounded by a block of rows.

@@ -54,14 +54,15 @@ def check(sources: Sequence[str], targets: Sequence[str], *, same_language: bool
 
 
 def _alone(source: str, target: str, same_language: bool) -> str:
-    if not any(_visible(character) for character in target):
+    if not any(map(visible, target)):
         return EMPTY
     if not same_language and is_copy(source, target):
         return COPIED
     return REPEATED if stutters(source, target) else OK
 
 
-def _visible(character: str) -> bool:
+def visible(character: str) -> bool:
+    """Is it neither white space nor a control or format character?"""
     return not character.isspace() and unicodedata.category(character) not in ("Cc", "Cf")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
-TEXTS = ["*.json", "*.txt", "*.model"]
+TEXTS = ["*.json", "*.txt", "*.model", "*.spm"]
 WEIGHTS = (["*.safetensors"], ["pytorch_model*.bin"])
 # what words are split by; without any of them a tokenizer of five special sub-words is made up
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
@@ -32,8 +32,13 @@ NUMBERS_ONLY: dict[str, Any] = SAFE | {"weights_only": True}
 FINAL_NORMS = ("layer_norm", "final_layer_norm", "final_norm")
 
 
-def folder(model: str, revision: str | None) -> Path:
+def folder(model: str, revision: str | None, *, config: bool = True) -> Path:
     """The folder with the files of a model; a hub model is downloaded where it is not in the cache.
+
+    Args:
+        model: a folder, or a name on the hub.
+        revision: the commit of a hub model.
+        config: must a folder have a config.json? That of a tokenizer alone need not.
 
     Raises:
         RecipeError: a hub name without a commit.
@@ -41,7 +46,7 @@ def folder(model: str, revision: str | None) -> Path:
     """
     path = Path(model)
     if path.is_dir():
-        if not (path / "config.json").is_file():
+        if config and not (path / "config.json").is_file():
             raise BackendError(f"model {model}: no config.json in this folder; name a folder of a transformers model")
         return path
     if not HUB_NAME.fullmatch(model):
@@ -111,17 +116,17 @@ def tokenizer(path: Path, name: str) -> Any:
             f"model {name}: there is no tokenizer in its folder ({', '.join(VOCABULARIES)}); add its files"
         )
     try:
-        with _quiet():
+        with quiet():
             found = AutoTokenizer.from_pretrained(path, **SAFE)
             if getattr(found, "add_prefix_space", None) is False:
                 # byte-level tokenizers see where a word begins only by the space before it
                 found = AutoTokenizer.from_pretrained(path, add_prefix_space=True, **SAFE)
     except ImportError as error:
         raise BackendError(
-            f"model {name}: its tokenizer needs a package that is missing ({_line(error)}); pip install 'xproj[models]'"
+            f"model {name}: its tokenizer needs a package that is missing ({line(error)}); pip install 'xproj[models]'"
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BackendError(f"model {name}: no tokenizer can be read ({_line(error)}); add its files") from error
+        raise BackendError(f"model {name}: no tokenizer can be read ({line(error)}); add its files") from error
     return found
 
 
@@ -133,14 +138,14 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
         BackendError: the files cannot be read, lack weights, or do not fit on the device.
     """
     name = settings.model
-    with _quiet():
+    with quiet():
         try:
             config = AutoConfig.from_pretrained(path, **SAFE)
-            depth = _depth(config, name)
-            layer = depth if settings.layer is None else settings.layer
-            if not 0 <= layer <= depth:
+            layers = depth(config, name)
+            layer = layers if settings.layer is None else settings.layer
+            if not 0 <= layer <= layers:
                 raise RecipeError(
-                    f"layer = {layer}: the model {name} has {depth} layers; set a layer from 0 to {depth}"
+                    f"layer = {layer}: the model {name} has {layers} layers; set a layer from 0 to {layers}"
                 )
             _cut(config, layer)
             model, report = AutoModel.from_pretrained(
@@ -152,12 +157,12 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
                 "get the model as safetensors"
             ) from error
         except (OSError, ValueError, KeyError, EOFError, RuntimeError, SafetensorError) as error:
-            raise BackendError(f"model {name}: cannot be loaded ({_line(error)}); check the folder") from error
+            raise BackendError(f"model {name}: cannot be loaded ({line(error)}); check the folder") from error
     found = model.get_encoder() if config.is_encoder_decoder else model
     _check_weights(found, report, name)
     if getattr(found, "pooler", None) is not None:
         found.pooler = None
-    if layer < depth:
+    if layer < layers:
         for norm in FINAL_NORMS:
             if hasattr(found, norm):
                 setattr(found, norm, torch.nn.Identity())
@@ -169,7 +174,7 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
         ) from error
 
 
-def _depth(config: Any, name: str) -> int:
+def depth(config: Any, name: str) -> int:
     """How many layers the encoder has."""
     found = getattr(config, "encoder_layers", None) or getattr(config, "num_hidden_layers", None)
     if not isinstance(found, int):
@@ -192,8 +197,8 @@ def _check_weights(model: Any, report: Any, name: str) -> None:
         raise BackendError(f"model {name}: lacks weights ({missing[0]} and {len(missing) - 1} more); check its files")
 
 
-class _quiet:
-    """Layers that are cut off are in the file and not in the model: no report of them."""
+class quiet:  # noqa: N801 - reads as a function
+    """A context without reports: layers that are cut off are in the file and not in the model."""
 
     _reports: Any = reports
 
@@ -208,6 +213,6 @@ class _quiet:
             self._reports.enable_progress_bar()
 
 
-def _line(error: Exception) -> str:
-    """The first line of a message."""
+def line(error: Exception) -> str:
+    """The first line of an error's message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

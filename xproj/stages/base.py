@@ -92,6 +92,10 @@ class Stage:
         """The keys of `[runtime]` that change its result after all, and so are part of its fingerprint."""
         return ()
 
+    def resolved(self) -> dict[str, Any]:
+        """Settings of its own table that `auto` stands for here; they are part of its fingerprint."""
+        return {}
+
     def runs_model(self) -> bool:
         """Does it run a model in torch, so that a worker takes more than one thread?"""
         return False

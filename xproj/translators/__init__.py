@@ -16,26 +16,39 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from xproj import recipe
     from xproj.core.markers import Marked
 
 BACKENDS = {
     "apertium": "xproj.translators.apertium:ApertiumTranslator",
     "bitext": "xproj.translators.bitext:BitextTranslator",
     "fake": "xproj.translators.fake:FakeTranslator",
+    "nllb": "xproj.translators.nllb:NllbTranslator",
 }
 WITHOUT_MODEL = frozenset({"apertium", "bitext", "fake"})
+
+
+class Part(NamedTuple):
+    """A sentence: the characters `[source_start, source_end)` of a text became `[start, end)` of its translation."""
+
+    source_start: int
+    source_end: int
+    start: int
+    end: int
 
 
 class Translation(NamedTuple):
     """One translation; `score` is the mean log-probability of its tokens, `status` is `ok` or says what failed.
 
-    `marked` is the raw answer with its marks, where marks were asked for.
+    `marked` is the raw answer with its marks, where marks were asked for; `parts` are its sentences, where the
+    translator took them one by one.
     """
 
     text: str
     score: float
     status: str = "ok"
     marked: str | None = None
+    parts: tuple[Part, ...] = ()
 
 
 class Translator(Protocol):
@@ -70,11 +83,25 @@ class MarkedTranslator(Protocol):
         ...
 
 
-def open(name: str, model: str | None = None, *, mode: str | None = None) -> Translator:  # noqa: A001
-    """The translator `name` with its model, if it has one; `mode` is one of Apertium's.
+def open(  # noqa: A001
+    name: str,
+    model: str | None = None,
+    *,
+    mode: str | None = None,
+    settings: recipe.Translate | None = None,
+    runtime: recipe.Runtime | None = None,
+) -> Translator:
+    """The translator `name` with its model, if it has one.
+
+    Args:
+        name: a key of `BACKENDS`.
+        model: a folder, or a name on the hub.
+        mode: one of Apertium's.
+        settings: how a model translates; the defaults of the table where there are none.
+        runtime: where it runs.
 
     Raises:
-        RecipeError: no such back end, or a model or mode for one that has none.
+        RecipeError: no such back end, a model or mode for one that has none, or none for one that needs it.
         BackendError: a missing package.
     """
     found = backends.find("translator", name, BACKENDS)
@@ -82,8 +109,10 @@ def open(name: str, model: str | None = None, *, mode: str | None = None) -> Tra
         if name != "apertium":
             raise RecipeError(f"translator {name!r} has no modes, but {mode!r} is given; leave the mode out")
         return cast("Translator", found(mode))
-    if model is None:
-        return cast("Translator", found())
     if name in WITHOUT_MODEL:
-        raise RecipeError(f"translator {name!r} has no model, but {model!r} is given; leave the model out")
-    return cast("Translator", found(model))
+        if model is not None:
+            raise RecipeError(f"translator {name!r} has no model, but {model!r} is given; leave the model out")
+        return cast("Translator", found())
+    if model is None:
+        raise RecipeError(f'translator {name!r} needs a model; add model = "…", a folder or a name on the hub')
+    return cast("Translator", found(model, settings, runtime))

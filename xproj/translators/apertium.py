@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PROGRAM = "apertium"
-TRAILER = ".[]"
+STOP, BLANK = ".", "[]"
+TRAILER = STOP + BLANK
 START_SECONDS = 10.0
 SECONDS_EACH = 0.1
 TRIES = 3
@@ -198,15 +199,19 @@ def _run(records: Sequence[str], mode: str) -> list[str]:
 
 
 def _whole(received: bytes, n: int) -> Iterator[str]:
-    """The answers up to the first that is cut off or not UTF-8; each stage adds an empty one when it ends."""
+    """The answers up to the first that is cut off or not UTF-8; each stage adds an empty one when it ends.
+
+    The blank says that an answer is whole. The full stop before it may be gone: a last word that is an abbreviation
+    with it (`No`, `Mr`) takes it along.
+    """
     for answer in received.split(b"\0")[:-1][:n]:
         try:
             text = answer.decode()
         except UnicodeDecodeError:
             return
-        if not text.endswith(TRAILER):
+        if not text.endswith(BLANK):
             return
-        yield text.removesuffix(TRAILER)
+        yield text.removesuffix(BLANK).removesuffix(STOP)
 
 
 def _write(stream: IO[bytes], data: bytes) -> None:
