@@ -99,7 +99,7 @@ def copy(folder, target, *names):
 def test_a_folder_without_a_tokenizer(line, models_folder, tmp_path, kind):
     folder = getattr(small_models, kind)(models_folder)
     model = copy(folder, tmp_path / "bare", "config.json", "model.safetensors")
-    assert "there is no tokenizer in its folder" in line(model=model)
+    assert "add its files" in (found := line(model=model)) and "tokenizer" in found
 
 
 def test_a_tokenizer_that_needs_a_missing_package(line, models_folder, monkeypatch):
@@ -201,5 +201,5 @@ def test_code_in_a_model_folder_does_not_run(models_folder, tmp_path):
     own = '"model_type": "own", "auto_map": {"AutoConfig": "code.Config", "AutoModel": "code.Model"}'
     (folder / "config.json").write_text(config.replace('"model_type": "bert"', own))
     (folder / "code.py").write_text("raise SystemExit('code in a model folder ran')")
-    with pytest.raises(BackendError, match="custom code|no tokenizer"):
+    with pytest.raises(BackendError, match="custom code"):
         encoders.open(EncoderSettings(str(folder), device="cpu"))

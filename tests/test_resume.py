@@ -102,7 +102,7 @@ def test_a_deleted_part_is_one_shard_of_work(undisturbed, stage):
 def test_runtime_and_place_are_in_no_file(undisturbed):
     folder, content = undisturbed
     for name, data in content.items():
-        assert str(folder).encode() not in data and b"batch_tokens" not in data and b"workers" not in data, name
+        assert str(folder).encode() not in data and b'"batch_tokens"' not in data and b"workers" not in data, name
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -22,6 +22,10 @@ def test_which_stages_run_a_model():
     assert stage(aligner="awesome").runs_model()
     assert stage(aligner="ensemble", members=["statistical", "labse"]).runs_model()
     assert not stage(aligner="ensemble", members=["statistical", "given"]).runs_model()
+    made = stage().recipe
+    for translator, runs in (("nllb", True), ("apertium", False)):
+        settings = recipe.Translate(translator=translator, model="m" if runs else None)
+        assert stages.STAGES["translate"](made.model_copy(update={"translate": settings})).runs_model() == runs
     assert not stage().runs_model() and not stages.STAGES["ingest"](stage().recipe).runs_model()
 
 

@@ -76,7 +76,7 @@ class PackageAligner:
         name = self.chosen.model
         folder = loading.folder(name, self.chosen.revision)
         device = loading.device(self.runtime.device)
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        config = AutoConfig.from_pretrained(folder, **loading.SAFE)
         if config.is_encoder_decoder:
             raise _refused(f"model {name}, which has a decoder,", "leave it out: our own implementation reads it")
         depth = config.num_hidden_layers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,14 @@ from transformers.utils import logging as reports
 from xproj.errors import BackendError, RecipeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xproj.encoders import EncoderSettings
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}")
 TEXTS = ["*.json", "*.txt", "*.model", "*.spm"]
 WEIGHTS = (["*.safetensors"], ["pytorch_model*.bin"])
-# what words are split by; without any of them a tokenizer of five special sub-words is made up
-VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 # no network, no code from a model's folder, and of a pickled file (.bin) the numbers alone
 SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 NUMBERS_ONLY: dict[str, Any] = SAFE | {"weights_only": True}
@@ -111,10 +112,6 @@ def tokenizer(path: Path, name: str) -> Any:
     Raises:
         BackendError: there is none that can be read.
     """
-    if not any(file for names in VOCABULARIES for file in path.glob(names)):
-        raise BackendError(
-            f"model {name}: there is no tokenizer in its folder ({', '.join(VOCABULARIES)}); add its files"
-        )
     try:
         with quiet():
             found = AutoTokenizer.from_pretrained(path, **SAFE)
@@ -127,6 +124,8 @@ def tokenizer(path: Path, name: str) -> Any:
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BackendError(f"model {name}: no tokenizer can be read ({line(error)}); add its files") from error
+    if len(found) <= len(found.all_special_ids):  # made up, where there are no files of one
+        raise BackendError(f"model {name}: there is no tokenizer in its folder; add its files")
     return found
 
 
@@ -138,26 +137,16 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
         BackendError: the files cannot be read, lack weights, or do not fit on the device.
     """
     name = settings.model
-    with quiet():
-        try:
-            config = AutoConfig.from_pretrained(path, **SAFE)
-            layers = depth(config, name)
-            layer = layers if settings.layer is None else settings.layer
-            if not 0 <= layer <= layers:
-                raise RecipeError(
-                    f"layer = {layer}: the model {name} has {layers} layers; set a layer from 0 to {layers}"
-                )
-            _cut(config, layer)
-            model, report = AutoModel.from_pretrained(
-                path, config=config, dtype=getattr(torch, settings.dtype), output_loading_info=True, **NUMBERS_ONLY
-            )
-        except UnpicklingError as error:
-            raise BackendError(
-                f"model {name}: its .bin file is damaged, or holds more than numbers, which could run code; "
-                "get the model as safetensors"
-            ) from error
-        except (OSError, ValueError, KeyError, EOFError, RuntimeError, SafetensorError) as error:
-            raise BackendError(f"model {name}: cannot be loaded ({line(error)}); check the folder") from error
+    with reading(name):
+        config = AutoConfig.from_pretrained(path, **SAFE)
+        layers = depth(config, name)
+        layer = layers if settings.layer is None else settings.layer
+        if not 0 <= layer <= layers:
+            raise RecipeError(f"layer = {layer}: the model {name} has {layers} layers; set a layer from 0 to {layers}")
+        _cut(config, layer)
+        model, report = AutoModel.from_pretrained(
+            path, config=config, dtype=getattr(torch, settings.dtype), output_loading_info=True, **NUMBERS_ONLY
+        )
     found = model.get_encoder() if config.is_encoder_decoder else model
     _check_weights(found, report, name)
     if getattr(found, "pooler", None) is not None:
@@ -195,6 +184,25 @@ def _check_weights(model: Any, report: Any, name: str) -> None:
     missing = sorted(key for key in report["missing_keys"] if key.removeprefix("encoder.") in wanted or key in wanted)
     if missing:
         raise BackendError(f"model {name}: lacks weights ({missing[0]} and {len(missing) - 1} more); check its files")
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """The files of a model are read here, without reports; what is wrong with them is one line.
+
+    Raises:
+        BackendError: they cannot be read, or pickled weights hold more than numbers.
+    """
+    try:
+        with quiet():
+            yield
+    except UnpicklingError as error:
+        raise BackendError(
+            f"model {name}: its .bin file is damaged, or holds more than numbers, which could run code; "
+            "get the model as safetensors"
+        ) from error
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, SafetensorError) as error:
+        raise BackendError(f"model {name}: cannot be loaded ({line(error)}); check the folder") from error
 
 
 class quiet:  # noqa: N801 - reads as a function

@@ -248,7 +248,7 @@ def _model(settings: EncoderSettings, masked: bool, place: torch.device) -> tupl
     """The model for training, and the number of the layer that aligns."""
     path = loading.folder(settings.model, settings.revision)
     name = settings.model
-    config = AutoConfig.from_pretrained(path, local_files_only=True)
+    config = AutoConfig.from_pretrained(path, **loading.SAFE)
     depth = loading.depth(config, name)
     layer = depth if settings.layer is None else settings.layer
     if not 0 <= layer <= depth:
@@ -256,10 +256,10 @@ def _model(settings: EncoderSettings, masked: bool, place: torch.device) -> tupl
     if config.is_encoder_decoder:
         config.decoder_layers = 0  # never used, and not saved
     without = f"[align] tune: the model {name} has no masked-LM head, as 'translation' needs; set tune = ['self']"
-    with loading.quiet():
+    with loading.reading(name):
         try:
             model, report = (AutoModelForMaskedLM if masked else AutoModel).from_pretrained(
-                path, config=config, dtype=torch.float32, local_files_only=True, output_loading_info=True
+                path, config=config, dtype=torch.float32, output_loading_info=True, **loading.NUMBERS_ONLY
             )
         except ValueError as error:
             if masked:

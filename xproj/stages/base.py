@@ -98,7 +98,7 @@ class Stage:
         return {}
 
     def runs_model(self) -> bool:
-        """Does it run a model in torch, so that a worker takes more than one thread?"""
+        """Does it run a neural model, so that a worker takes more than one thread?"""
         return False
 
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:

@@ -52,6 +52,13 @@ class Score(Stage):
 
         return not scorers.FITTED.isdisjoint(self._setup.settings.scorers)
 
+    def runs_model(self) -> bool:
+        """When a translator is asked that does."""
+        from xproj import translators
+
+        settings = self._setup.settings
+        return "translation" in settings.scorers and settings.translator not in translators.WITHOUT_MODEL
+
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
         """Fit the scorers on all rows that are ok."""
         from xproj import scorers

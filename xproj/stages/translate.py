@@ -97,6 +97,12 @@ class Translate(Stage):
         folder = loading.folder(settings.model, settings.revision)
         return {"engine": engines.resolve("auto", settings.compute_type, self.recipe.runtime.device, folder)}
 
+    def runs_model(self) -> bool:
+        """As the translator does."""
+        from xproj import translators
+
+        return self._settings.translator not in translators.WITHOUT_MODEL
+
     def runtime_keys(self) -> tuple[str, ...]:
         """In half precision, rounding depends on the batches."""
         half = self._settings.compute_type in ("float16", "bfloat16")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForSeq2SeqLM, GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from xproj.encoders import loading
@@ -28,15 +27,10 @@ class TorchEngine:
 
     def __init__(self, path: Path, name: str, *, compute_type: str, device: str) -> None:
         self.device = loading.device(device)
-        with loading.quiet():
-            try:
-                model, report = AutoModelForSeq2SeqLM.from_pretrained(
-                    path, dtype=getattr(torch, compute_type), local_files_only=True, output_loading_info=True
-                )
-            except (OSError, ValueError, KeyError, SafetensorError) as error:
-                raise BackendError(
-                    f"model {name}: cannot be loaded ({loading.line(error)}); check the folder"
-                ) from error
+        with loading.reading(name):
+            model, report = AutoModelForSeq2SeqLM.from_pretrained(
+                path, dtype=getattr(torch, compute_type), output_loading_info=True, **loading.NUMBERS_ONLY
+            )
         if missing := sorted(report["missing_keys"]):
             raise BackendError(
                 f"model {name}: lacks weights ({missing[0]} and {len(missing) - 1} more); check its files"

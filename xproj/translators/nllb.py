@@ -73,7 +73,7 @@ class NllbTranslator:
         self.engine = resolve(settings.engine, settings.compute_type, device, path)
         other = settings.tokenizer
         words = loading.folder(other, settings.tokenizer_revision, config=False) if other else path
-        config = AutoConfig.from_pretrained(path, local_files_only=True)
+        config = AutoConfig.from_pretrained(path, **loading.SAFE)
         tokenizer = loading.tokenizer(words, other or self._model)
         self.subwords = Subwords(tokenizer, config, self._model, legacy=settings.legacy_behaviour)
         positions = getattr(config, "max_position_embeddings", None) or settings.max_length + 4
