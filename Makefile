@@ -37,8 +37,8 @@ demo-%: $(VENV)/.core
 corpus-%: $(VENV)/.core ## corpus-<language> RECIPE=…: run a recipe for one language
 	$(BIN)/xproj run $(RECIPE) --language $* --workers $(WORKERS) --runs $(RUNS)
 
-test: $(VENV)/.dev ## the test suite
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev ## the test suite, a process for each core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/.dev ## lint, format, types
 	$(BIN)/ruff check .
