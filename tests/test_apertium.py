@@ -146,8 +146,8 @@ def test_doctor_lists_the_modes(program, tmp_path):
 
 
 def test_other_translators_have_no_mode():
-    with pytest.raises(RecipeError, match="'fake' has no modes, but 'eng-spa' is given"):
-        translators.open("fake", mode="eng-spa")
+    with pytest.raises(RecipeError, match="'bitext' has no modes, but 'eng-spa' is given"):
+        translators.open("bitext", mode="eng-spa")
 
 
 # --- with the program ---

@@ -169,6 +169,7 @@ def test_impossible_texts_are_no_evidence():
 
 def translation(monkeypatch, **more):
     monkeypatch.setitem(translators.BACKENDS, "counting", f"{__name__}:CountingTranslator")
+    monkeypatch.setattr(translators, "WITHOUT_MODEL", {*translators.WITHOUT_MODEL, "counting"})
     monkeypatch.setattr(CountingTranslator, "asked", 0)
     made = recipe.Score(scorers=("translation",), translator="counting", **more)
     return scorers.open("translation", scorers.Setup(made))
