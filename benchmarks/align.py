@@ -64,9 +64,10 @@ def build(folder: Path, layers: int = 12, dim: int = 768) -> None:
     texts = [" ".join(side) for pair in pairs(200) for side in pair]
     trained.train_from_iterator(texts, vocab_size=8000, min_frequency=1, show_progress=False)
     tokenizer = BertTokenizerFast(vocab=trained.get_vocab(), do_lower_case=False, model_max_length=512)
+    # larger weights than BERT's 0.02 make all vectors of a sentence alike, and links a matter of rounding
     config = BertConfig(
         vocab_size=len(tokenizer), num_hidden_layers=layers, hidden_size=dim, intermediate_size=4 * dim,
-        num_attention_heads=dim // 64, initializer_range=0.05,
+        num_attention_heads=dim // 64, initializer_range=0.02,
     )  # fmt: skip
     torch.manual_seed(0)
     BertModel(config).save_pretrained(folder)
