@@ -152,7 +152,7 @@ class Align(Table):
         le=1,
         description="smallest posterior of a link (symmetrization = threshold), or what both probabilities or the "
         "similarity must exceed; none = the aligner's own: statistical 0.2, awesome and transalign 0.001, labse 0.1, "
-        "simalign 0",
+        "simalign 0, ensemble 0.2",
     )
     iterations: int = Field(6, ge=1, description="EM iterations")
     prefixes: tuple[int, ...] = Field((4, 5, 6), description="prefix lengths averaged with the whole words")

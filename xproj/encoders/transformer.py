@@ -97,7 +97,8 @@ class Encoder:
             "no language is named" if language == "und" else f"the language code {language!r} is not in its tokenizer"
         )
         raise RecipeError(
-            f"model {self.settings.model}: {what}; set source and language to codes that it knows, or another aligner"
+            f"model {self.settings.model}: {what}; set source and language (--source, --language) to codes that it "
+            "knows, or another aligner"
         )
 
     def encode(self, tokens: TokenColumn, *, language: str) -> Subwords:
