@@ -1,0 +1,104 @@
+"""The tables `[score]` and `[project]`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from xproj.recipe.table import Table
+
+# scores that `project` computes itself; any other one is a column that the stage `score` makes
+COMPUTED = ("alignment", "orthographic", "markers")
+
+
+class Score(Table):
+    """Model scores of target spans."""
+
+    candidates: Literal["ngrams", "tagged"] = Field(
+        "ngrams", description="spans near the aligned words of an entity, or those that the tagger finds"
+    )
+    sub_spans: bool = Field(False, description="tagged: the spans inside them too")
+    max_words: int = Field(12, ge=1, description="longest candidate")
+    scorers: tuple[str, ...] = Field(..., description="tagger, tagger_span, translation, self_training")
+    tagger: str = Field("spacy", description="tagger back end")
+    model: str | None = Field(None, description="the tagger's model: a folder or name, of the target language")
+    translator: str | None = Field(None, description="translator back end")
+    translator_model: str | None = Field(None, description="the translator's model: a folder or name")
+    folds: int = Field(5, ge=2, description="self_training: taggers trained; each scores what it has not seen")
+    epochs: int = Field(6, ge=1, description="self_training: passes over the data at most")
+
+
+class Project(Table):
+    """How source entities find their target spans."""
+
+    candidates: Literal["ngrams", "aligned", "tagged", "markers"] = Field(
+        "ngrams", description="where target spans come from"
+    )
+    markers: Literal["blanks", "brackets", "xml"] = Field(
+        "blanks", description="how the marks of marked_text are written; in a recipe as [translate] says"
+    )
+    scores: dict[str, float] = Field(
+        default_factory=lambda: {"alignment": 1.0},
+        description="weight of each score; with candidates = markers only markers (how sure the marks are) by default",
+    )
+    alignment_form: Literal["posterior", "bounded", "raw"] = Field("posterior", description="alignment score")
+    solver: Literal["exact", "ilp", "greedy", "heuristic", "hull"] = Field("exact", description="how spans are chosen")
+    min_score: float = Field(0.0, description="smallest total score of a span")
+    max_words: int = Field(25, ge=1, description="longest target span")
+    min_link: float = Field(0.3, ge=0, le=1, description="weaker links do not count as links (hard-link methods)")
+    max_gap: int = Field(1, ge=0, description="words that a heuristic run may skip")
+    min_length_ratio: float = Field(
+        0.8, ge=0, description="heuristic: run length / entity length must exceed this; 0 = off"
+    )
+    max_runs: int = Field(1, ge=0, description="heuristic: runs that an entity may have, longest first; 0 = all")
+    merge_inside_only: bool = Field(
+        False, description="heuristic: a run that begins at the entity's first word joins none before it"
+    )
+    constraint: Literal["<=", "=", ">="] = Field("<=", description="ilp: how many spans each entity has …")
+    projections: int = Field(1, ge=0, description="ilp: … than, or exactly, this number")
+    ilp_solver: Literal["auto", "highs", "cbc"] = Field("auto", description="ilp: auto = HiGHS if installed, else CBC")
+    overlap: Literal["overwrite", "skip"] = Field(
+        "overwrite", description="hull: what a later entity does to words of an earlier one"
+    )
+    boundary_punctuation: bool = Field(True, description="may a span start or end with punctuation")
+    filter: Literal["auto", "none", "strict"] | tuple[str, ...] = Field(
+        "auto", description="completeness filter: auto = none for gold, strict for predicted labels"
+    )
+    drop: Literal["entity", "sentence"] = Field("entity", description="what a lost entity takes with it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _markers_score_themselves(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("candidates") == "markers":
+            return {"scores": {"markers": 1.0}, **data}
+        return data
+
+    @model_validator(mode="after")
+    def _markers_fit(self) -> Project:
+        if self.candidates != "markers":
+            if "markers" in self.scores:
+                raise ValueError("the score 'markers' needs candidates = 'markers'; leave one out or add the other")
+            return self
+        if self.solver in ("heuristic", "hull"):
+            raise ValueError(f"solver = {self.solver!r} reads links, not markers; use exact, greedy or ilp")
+        if models := [name for name in self.scores if name not in COMPUTED]:
+            raise ValueError(f"candidates = 'markers' have no score {models[0]!r}; choose of {', '.join(COMPUTED)}")
+        return self
+
+    @property
+    def needs_links(self) -> bool:
+        """Does it read word links? Marks alone need none, unless links are asked to judge them."""
+        judged = "alignment" in self.scores or self.filter not in ("auto", "none")
+        return self.candidates != "markers" or judged
+
+    @model_validator(mode="after")
+    def _constraint_has_an_effect(self) -> Project:
+        if (self.constraint, self.projections) != ("<=", 1) and self.solver != "ilp":
+            raise ValueError(
+                f"solver = {self.solver!r} gives at most one span to each entity by its own rules; constraint = "
+                f"'{self.constraint}' with projections = {self.projections} needs solver = 'ilp'"
+            )
+        if self.projections == 0 and self.constraint != ">=":
+            raise ValueError(f"constraint = '{self.constraint}' with projections = 0 projects nothing; use 1 or more")
+        return self
