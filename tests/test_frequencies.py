@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from xproj import frequencies
-from xproj.columns import TokenColumn
+from xproj.columns import LinkColumn, TokenColumn
+from xproj.core.case import SMALL
 from xproj.core.frequency import HALF, RAREST, FrequencyCount, commonness
 
 
@@ -43,14 +44,26 @@ def test_saved_frequencies_load(tmp_path):
     assert frequencies.load(tmp_path) == found == frequencies.Frequencies({"b": 0.5, "é": 0.5}, {"b": 0.5, "é": 0.5})
 
 
+def test_links_show_what_capitals_are_worth(tmp_path):
+    rows = table([["the", "Ana", "ran"], ["a", "Bo", "sat", "x"]])
+    links = [[(0, 0), (1, 1), (2, 2)], [(1, 1), (2, 2), (3, 3)]]
+    found = frequencies.count([rows.append_column("links", LinkColumn.of(links).write())])
+    assert found.contrast == pytest.approx((np.log(4 / 5 / (1 / 4)), np.log(3 / 4 / (1 / 5))))
+    frequencies.save(found, tmp_path)
+    assert frequencies.load(tmp_path) == found
+    outside = [[(9, 1), (-1, 2), (2, 7)], []]
+    assert frequencies.count([rows.append_column("links", LinkColumn.of(outside).write())]).contrast == (0, 0)
+
+
 def test_edges_and_entities_are_looked_up():
     rows = table([["a", "b", "a"], ["b", "a", "c", "a"]]).slice(1)
     found = frequencies.Frequencies({"a": HALF, "b": HALF}, {"a": HALF, "c": HALF})
     spans = np.array([0]), np.array([0]), np.array([2])
-    common = frequencies.commonness(rows, found, spans, (np.array([0, 0]), np.array([1, 2]), np.array([3, 3])))
-    assert common.source.tolist() == [0.5, 0.5, 0, 0] and common.target.tolist() == [0, 0.5, 0.5, 0]
-    assert frequencies.commonness(rows, None, spans, spans) is frequencies.UNKNOWN
+    known = frequencies.traits(rows, found, spans, np.array([False, True, True, False]))
+    assert known.source_common.tolist() == [0.5, 0.5, 0, 0] and known.target_common.tolist() == [0, 0.5, 0.5, 0]
+    assert known.source_case.tolist() == [SMALL, SMALL, 0, 0] and known.target_case.tolist() == [0, SMALL, SMALL, 0]
+    assert frequencies.traits(rows, None, spans, np.zeros(4, dtype=bool)) is frequencies.UNKNOWN
 
 
 def test_an_empty_corpus_has_no_frequencies():
-    assert frequencies.count([]) == ({}, {})
+    assert frequencies.count([]) == ({}, {}, (0, 0))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xproj import projection, recipe
+from xproj import problems, projection, recipe
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.errors import RecipeError, SchemaError
 from xproj.schema import COLUMNS, DROP_REASONS, DROPPED, STATUSES, TARGET_ENTITY, conform, status_array
@@ -211,9 +211,9 @@ def test_a_target_of_punctuation_only(solver, punctuation):
 
 def test_what_is_punctuation():
     words = [".", "—", "$", "«»", "。", "a.", "3", "", "ʼ", "\u200b"]
-    found = projection.punctuation(pa.array(words))
+    found = problems.punctuation(pa.array(words))
     assert [word for word, is_one in zip(words, found, strict=True) if is_one] == [".", "—", "$", "«»", "。"]
-    assert projection.punctuation(pa.array([], pa.string())).tolist() == []
+    assert problems.punctuation(pa.array([], pa.string())).tolist() == []
 
 
 @pytest.mark.parametrize("solver", ALL_SOLVERS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xproj import aligners, corpora, evaluation, projection, recipe
+from xproj import aligners, corpora, evaluation, problems, projection, recipe, span_scores
 from xproj.columns import TokenColumn
 from xproj.core import ilp, matching
 from xproj.languages import lookup
@@ -91,8 +91,8 @@ def test_the_filters_of_the_hull(bambara, rules, percent):
 def test_integer_programmes_and_exact_agree_on_every_sentence(language, tmp_path):
     table = align(read("europarl-ner/en.conll", f"europarl-ner/{language}.conll"), tmp_path / "fit")
     settings = recipe.Project()
-    problem = projection.read_problem(table, settings, np.ones(table.num_rows, dtype=bool))
-    found, total = projection.score_candidates(problem, settings, table)
+    problem = problems.read_problem(table, settings, np.ones(table.num_rows, dtype=bool))
+    found, total = span_scores.score_candidates(problem, settings, table)
     arrays = problem.entities.offsets, *found, total, 0.0
     exact, greedy = (np.full(len(problem.rows), -1, dtype=np.int64) for _ in range(2))
     assert not matching.exact(*arrays, matching.MAX_ENTITIES, exact)

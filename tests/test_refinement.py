@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from small import corpus, here, write_project
 from test_projection import check_accounting, random_rows, table
 
-from xproj import projection, recipe, refinement
+from xproj import problems, projection, recipe, refinement
 from xproj.columns import LinkColumn
 from xproj.core.refinement import MODES
 from xproj.errors import SchemaError
@@ -219,9 +219,9 @@ def test_both_ratios_are_counted_and_a_loss_is_warned_of(mode, warned):
 def test_weak_links_are_counted_where_they_do_not_count():
     links = [(0, 0, 0.1), (1, 1, 0.2), (4, 4, 0.9)]
     given_ = table(row(links) * 2, status=pa.array(["ok", "too_long"]))
-    assert projection.weak_links(given_, recipe.Project()) == {}
+    assert problems.weak_links(given_, recipe.Project()) == {}
     for options in ({"solver": "hull"}, {"alignment_form": "raw"}, {"filter": "strict"}):
-        counts = projection.weak_links(given_, recipe.Project(**options))
+        counts = problems.weak_links(given_, recipe.Project(**options))
         assert counts == {"links.read": 3, "links.below_min_link": 2}
     made = Project(recipe.Recipe(ingest=recipe.Ingest(path="x"), project=recipe.Project(solver="hull")))
     (line,) = made.remarks({"links.read": 3, "links.below_min_link": 2})

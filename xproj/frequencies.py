@@ -1,6 +1,6 @@
-"""Word frequencies of a parallel corpus, which the alignment score uses to see through articles.
+"""What the alignment score knows of words: which ones are common, and what their capital letters say.
 
-`count` reads the first rows of a corpus, `save` and `load` keep the result, `commonness` looks words of a table up.
+`count` reads the first rows of a corpus, `save` and `load` keep the result, `traits` looks words of a table up.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from xproj.columns import TokenColumn, flatten
-from xproj.core import frequency
-from xproj.core.scores import Commonness
+from xproj.columns import LinkColumn, TokenColumn, flatten
+from xproj.core import case, frequency
+from xproj.core.scores import Traits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,27 +22,51 @@ if TYPE_CHECKING:
 # enough to know the words that are frequent
 ROWS = 20_000
 FILE = "frequencies.json"
-UNKNOWN = Commonness(*(np.empty(0, dtype=dtype) for dtype in (np.float32, np.int64, np.float32, np.int64)))
+_NONE = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int8), np.empty(0, dtype=np.int64)
+UNKNOWN = Traits(*_NONE, *_NONE, np.zeros(2))
 
 
 class Frequencies(NamedTuple):
-    """Relative frequencies of the frequent words of both sides."""
+    """Relative frequencies of the frequent words of both sides, and the contrast of capitals (see core.case)."""
 
     source: dict[str, float]
     target: dict[str, float]
+    contrast: tuple[float, float] = (0.0, 0.0)
 
 
 def count(tables: Iterable[pa.Table]) -> Frequencies:
-    """Count the words of the first ROWS rows; the tables have source_tokens and target_tokens."""
+    """Count the words of the first ROWS rows; the tables have source_tokens and target_tokens, and may have links."""
     counts = frequency.FrequencyCount(), frequency.FrequencyCount()
+    mass = np.zeros((2, 2))
     left = ROWS
     for table in tables:
-        for side, name in zip(counts, ("source_tokens", "target_tokens"), strict=True):
-            side.add(TokenColumn.read(table[name].slice(0, left)))
-        left -= min(left, table.num_rows)
+        part = table.slice(0, left)
+        sides = [TokenColumn.read(part[name]) for name in ("source_tokens", "target_tokens")]
+        for side, tokens in zip(counts, sides, strict=True):
+            side.add(tokens)
+        if "links" in part.column_names:
+            _count_cases(LinkColumn.read(part["links"]), sides[0], sides[1], mass)
+        left -= part.num_rows
         if not left:
             break
-    return Frequencies(*(side.frequencies() for side in counts))
+    return Frequencies(counts[0].frequencies(), counts[1].frequencies(), case.contrast(mass))
+
+
+def _count_cases(links: LinkColumn, source: TokenColumn, target: TokenColumn, mass: np.ndarray) -> None:
+    sides = _cases(source), source.offsets, _cases(target), target.offsets
+    # a link outside its sentence is refused where it is projected
+    inside = (links.source < np.repeat(source.lengths, np.diff(links.offsets))) & (
+        links.target < np.repeat(target.lengths, np.diff(links.offsets))
+    )
+    inside &= (links.source >= 0) & (links.target >= 0)
+    score = np.where(inside, links.score, 0.0)
+    at = np.where(inside, links.source, 0), np.where(inside, links.target, 0)
+    case.count_links(links.offsets, at[0], at[1], score, *sides, mass)
+
+
+def _cases(tokens: TokenColumn) -> np.ndarray:
+    ids, distinct = tokens.encode()
+    return np.asarray(case.cases(distinct)[ids])
 
 
 def save(frequencies: Frequencies, folder: Path) -> None:
@@ -53,22 +77,23 @@ def save(frequencies: Frequencies, folder: Path) -> None:
 
 def load(folder: Path) -> Frequencies:
     """The frequencies that `save` wrote."""
-    return Frequencies(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+    found = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    return Frequencies(found["source"], found["target"], tuple(found["contrast"]))
 
 
-def commonness(
+def traits(
     table: pa.Table,
     frequencies: Frequencies | None,
     source_spans: tuple[np.ndarray, np.ndarray, np.ndarray],
-    target_spans: tuple[np.ndarray, np.ndarray, np.ndarray],
-) -> Commonness:
-    """How common the words of entities and the edges of candidates are; `UNKNOWN` without frequencies.
+    target_wanted: np.ndarray,
+) -> Traits:
+    """How common the words of entities and some target words are, and their case; `UNKNOWN` without frequencies.
 
     Args:
         table: with source_tokens and target_tokens.
         frequencies: of the corpus.
         source_spans: rows, starts and ends of the entities, (entities,) each.
-        target_spans: rows, starts and ends of the candidates, (candidates,) each.
+        target_wanted: over all target words, those that are looked up.
     """
     if frequencies is None:
         return UNKNOWN
@@ -80,19 +105,18 @@ def commonness(
     inside[np.repeat(offsets[rows] + start, lengths) + within] = True
     source = _look_up(words, inside, frequencies.source)
     target_offsets, words, _ = flatten(table["target_tokens"])
-    rows, start, end = target_spans
-    edges = np.zeros(len(words), dtype=np.bool_)
-    edges[target_offsets[rows] + start] = True
-    edges[target_offsets[rows] + end - 1] = True
-    return Commonness(source, offsets, _look_up(words, edges, frequencies.target), target_offsets)
+    target = _look_up(words, target_wanted, frequencies.target)
+    return Traits(*source, offsets, *target, target_offsets, np.array(frequencies.contrast))
 
 
-def _look_up(words: pa.Array, wanted: np.ndarray, frequencies: dict[str, float]) -> np.ndarray:
-    """The commonness of the wanted words, 0 for the others; (total,) float32."""
-    found = np.zeros(len(words), dtype=np.float32)
+def _look_up(words: pa.Array, wanted: np.ndarray, frequencies: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """The commonness and the case of the wanted words, 0 for the others; (total,) float32 and int8."""
+    common, cases = np.zeros(len(words), dtype=np.float32), np.zeros(len(words), dtype=np.int8)
     positions = np.flatnonzero(wanted)
     encoded = words.take(pa.array(positions)).dictionary_encode()
     # a dictionary read from a file holds the words of the whole file
     used, place = np.unique(encoded.indices.to_numpy(zero_copy_only=False), return_inverse=True)
-    found[positions] = frequency.commonness(encoded.dictionary.take(pa.array(used)).to_pylist(), frequencies)[place]
-    return found
+    distinct = encoded.dictionary.take(pa.array(used)).to_pylist()
+    common[positions] = frequency.commonness(distinct, frequencies)[place]
+    cases[positions] = case.cases(distinct)[place]
+    return common, cases

@@ -6,35 +6,26 @@ source entity ends either as one target entity or as one `dropped` entry with it
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xproj import evidence
-from xproj.columns import LINK, EntityColumn, LinkColumn, combine, flatten
-from xproj.core import candidates as spans
-from xproj.core import filters, heuristic, hull, ilp, matching, scores
-from xproj.errors import SchemaError
-from xproj.frequencies import commonness
-from xproj.recipe import COMPUTED
-from xproj.rows import only
+from xproj.columns import combine
+from xproj.core import filters, heuristic, hull, ilp, matching
+from xproj.problems import read_problem
 from xproj.schema import STATUSES, status_codes
 from xproj.solution import KEPT, LOW_SCORE, NO_LINK, OVERLAP, REJECTED, ROW_FAILED, Solution
+from xproj.span_scores import score_candidates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from xproj.core.candidates import Candidates
     from xproj.frequencies import Frequencies
+    from xproj.problems import Problem
     from xproj.recipe import Project
 
 OK, UNLABELLED, FILTERED = (STATUSES.index(name) for name in ("ok", "unlabelled", "filtered"))
-MIN_EDGE = 0.2
-# room for candidates at first; when an average entity has more, they are counted and listed again
-CANDIDATES_EACH = 16
 
 
 class Projected(NamedTuple):
@@ -43,27 +34,6 @@ class Projected(NamedTuple):
     target_entities: pa.Array
     dropped: pa.Array
     status: np.ndarray
-
-
-class Problem(NamedTuple):
-    """The matching problem of a table: its entities, their links and the target sentences, all flat.
-
-    `rows` (entities,) is the row of each entity; `live` (rows,) marks the rows that are projected at all.
-    """
-
-    entities: EntityColumn
-    rows: np.ndarray
-    links: LinkColumn
-    min_link: float
-    target_words: np.ndarray
-    target_offsets: np.ndarray
-    edge_allowed: np.ndarray
-    predicted: np.ndarray
-    live: np.ndarray
-
-    def strong(self) -> LinkColumn:
-        """The links that methods on hard links see."""
-        return self.links.at_least(self.min_link)
 
 
 def project(table: pa.Table, settings: Project, frequencies: Frequencies | None = None) -> Projected:
@@ -119,86 +89,6 @@ def conclude(problem: Problem, solution: Solution, settings: Project, status: np
     return Projected(entities, solution.dropped(problem.entities, problem.rows), status)
 
 
-def weak_links(table: pa.Table, settings: Project) -> dict[str, int]:
-    """How many links of rows that are ok were read, and how many scored below `min_link`; empty if any score counts."""
-    weighed = settings.scores.get("alignment") and settings.alignment_form != "posterior"
-    hard = settings.solver in ("heuristic", "hull") or weighed or settings.filter not in ("auto", "none")
-    if not hard and settings.filter == "auto":
-        hard = bool(pc.any(combine(table["source_predicted"])).as_py())
-    if not hard:
-        return {}
-    links = LinkColumn.read(only(status_codes(table) == OK, table["links"]))
-    weak = np.count_nonzero(links.score < np.float32(settings.min_link))
-    return {"links.read": len(links.score), "links.below_min_link": int(weak)}
-
-
-def read_problem(table: pa.Table, settings: Project, live: np.ndarray) -> Problem:
-    """The matching problem of a table; `live` (rows,) marks the rows that are projected at all."""
-    entities = EntityColumn.read(table["source_entities"])
-    links = LinkColumn.read(table["links"] if settings.needs_links else pa.nulls(table.num_rows, pa.list_(LINK)))
-    _, source_words = _lengths(table["source_tokens"])
-    target_offsets, target_words = _lengths(table["target_tokens"])
-    check_links(table, "links", links, source_words, target_words)
-    allowed = np.ones(target_offsets[-1], dtype=np.bool_)
-    if not settings.boundary_punctuation:
-        allowed = ~punctuation(flatten(table["target_tokens"])[1])
-    predicted = pc.fill_null(combine(table["source_predicted"]), False).to_numpy(zero_copy_only=False)
-    rows = np.repeat(np.arange(table.num_rows), np.diff(entities.offsets))
-    # nobody looks at the entities of a failed row, but the kernels pass them
-    start, end = (np.where(live[rows], side, place) for place, side in enumerate((entities.start, entities.end)))
-    entities = replace(entities, start=start.astype(np.int32), end=end.astype(np.int32))
-    _check_spans(table, "source_entities", rows, start, end, np.where(live, source_words, 1))
-    return Problem(
-        entities,
-        rows,
-        links,
-        settings.min_link,
-        target_words,
-        target_offsets,
-        allowed,
-        np.asarray(predicted, dtype=np.bool_),
-        live,
-    )
-
-
-def _lengths(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    lengths = pc.fill_null(pc.list_value_length(combine(column)), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)]), lengths
-
-
-def check_links(
-    table: pa.Table, name: str, links: LinkColumn, source_words: np.ndarray, target_words: np.ndarray
-) -> None:
-    """Refuse links of the column `name` outside sentences of so many words, (rows,).
-
-    Raises:
-        SchemaError: names the row's id and the link.
-    """
-    at = spans.link_outside(links.offsets, links.source, links.target, source_words, target_words)
-    if at >= 0:
-        row = int(np.searchsorted(links.offsets, at, side="right")) - 1
-        raise SchemaError(
-            f"{name} of {table['id'][row].as_py()!r}: {links.source[at]}-{links.target[at]} is outside the sentences "
-            f"of {source_words[row]} and {target_words[row]} words; links count words from 0"
-        )
-
-
-def _check_spans(
-    table: pa.Table, column: str, rows: np.ndarray, start: np.ndarray, end: np.ndarray, words: np.ndarray
-) -> None:
-    outside = (start < 0) | (start >= end) | (end > words[rows])
-    if outside.any():
-        name = table["id"][int(rows[np.argmax(outside)])].as_py()
-        raise SchemaError(f"{column} of {name!r}: a span outside the sentence; offsets are words, half-open")
-
-
-def punctuation(words: pa.Array) -> np.ndarray:
-    """Which words, (n,), consist of punctuation and symbols only."""
-    encoded = words.dictionary_encode()
-    distinct = pc.match_substring_regex(encoded.dictionary, r"^[\p{P}\p{S}]+$").to_numpy(zero_copy_only=False)
-    return np.asarray(distinct[encoded.indices.to_numpy(zero_copy_only=False)], dtype=np.bool_)
-
-
 def _match(problem: Problem, settings: Project, table: pa.Table, frequencies: Frequencies | None) -> Solution:
     """Candidates, their scores, and the solver."""
     found, total = score_candidates(problem, settings, table, frequencies)
@@ -213,7 +103,7 @@ def _match(problem: Problem, settings: Project, table: pa.Table, frequencies: Fr
 
 
 def _solve(
-    problem: Problem, settings: Project, table: pa.Table, found: spans.Candidates, total: np.ndarray
+    problem: Problem, settings: Project, table: pa.Table, found: Candidates, total: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The entities that have a span, and the candidate that it is; one entity may be named several times (ilp)."""
     # scores are float32: the floor is compared as one, here and in the kernels
@@ -229,102 +119,6 @@ def _solve(
         matching.exact_large(offsets, *found, total, floor, chosen)
     owner = np.flatnonzero(chosen >= 0)
     return owner, chosen[owner]
-
-
-def score_candidates(
-    problem: Problem, settings: Project, table: pa.Table, frequencies: Frequencies | None = None
-) -> tuple[spans.Candidates, np.ndarray]:
-    """The candidates of every entity and their weighted total scores, (candidates,) float32."""
-    models = {name: weight for name, weight in settings.scores.items() if name not in COMPUTED}
-    given = None
-    if models or settings.candidates == "tagged":
-        edges = problem.edge_allowed, problem.target_offsets
-        given = evidence.read_candidates(table, problem.rows, problem.target_words, settings.max_words, *edges)
-    marked = None
-    if settings.candidates == "markers":
-        edges = problem.edge_allowed, problem.target_offsets
-        found, marked = evidence.read_marked(table, settings.markers, problem.rows, settings.max_words, *edges)
-    else:
-        found = _aligned(problem, settings) if given is None else given.found
-    total = np.zeros(len(found.start), dtype=np.float32)
-    if marked is not None:
-        total += np.float32(settings.scores.get("markers", 0.0)) * marked
-    if weight := settings.scores.get("alignment", 0.0):
-        look_up = partial(_common, problem, table, frequencies)
-        placed = given is not None or marked is not None
-        total += np.float32(weight) * _alignment(problem, settings, found, placed, look_up)
-    if weight := settings.scores.get("orthographic", 0.0):
-        total += np.float32(weight) * evidence.orthographic(table, problem.entities, problem.rows, found)
-    for name, weight in models.items():
-        assert given is not None
-        total += np.float32(weight) * evidence.model_score(table, name, given)
-    return found, total
-
-
-def _common(
-    problem: Problem, table: pa.Table, frequencies: Frequencies | None, found: spans.Candidates
-) -> scores.Commonness:
-    """How common the words of the entities and the edges of the candidates are."""
-    entities, rows = problem.entities, problem.rows
-    candidate_rows = np.repeat(rows, np.diff(found.offsets))
-    entity_spans = rows, entities.start, entities.end
-    # an entity of a failed row is a placeholder that may point outside its sentence, and has no candidate
-    live = problem.live[rows]
-    kept = tuple(column[live] for column in entity_spans)
-    words = found.end > found.start
-    return commonness(table, frequencies, kept, (candidate_rows[words], found.start[words], found.end[words]))
-
-
-def _alignment(
-    problem: Problem,
-    settings: Project,
-    found: spans.Candidates,
-    given: bool,
-    look_up: Callable[[spans.Candidates], scores.Commonness],
-) -> np.ndarray:
-    """The alignment score of each candidate, (candidates,) float32.
-
-    Candidates that were given may have unlinked words at their edges, for which the posterior form was not made: there
-    it is the score of the linked part, such words counting for the length only. Without a linked part it is 0.
-    """
-    entities = problem.entities
-    links = problem.links if settings.alignment_form == "posterior" else problem.strong()
-    at = problem.rows, entities.start, entities.end
-    flat = links.offsets, links.source, links.target, links.score
-    total, part = np.zeros(len(found.start), dtype=np.float32), found
-    if given:
-        part = found._replace(start=np.empty_like(found.start), end=np.empty_like(found.end))
-        spans.linked_part(*at, *found, *flat, problem.target_words, MIN_EDGE, part.start, part.end)
-    scored = found if settings.alignment_form != "posterior" else part
-    scores.alignment(
-        *at, *scored, *flat, problem.target_words, scores.FORMS.index(settings.alignment_form),
-        *look_up(scored), total,
-    )  # fmt: skip
-    if given:
-        words = np.repeat(entities.end - entities.start, np.diff(found.offsets))
-        if settings.alignment_form == "posterior":
-            total *= ((words + part.end - part.start) / (words + found.end - found.start)).astype(np.float32)
-        total[part.start == part.end] = 0.0
-    return total
-
-
-def _aligned(problem: Problem, settings: Project) -> spans.Candidates:
-    """Candidates from the links alone: n-grams in the aligned range, or the aligned runs themselves."""
-    words = problem.target_words
-    links = problem.links if settings.alignment_form == "posterior" else problem.strong()
-    offsets = np.zeros(len(problem.rows) + 1, dtype=np.int64)
-    common = (
-        problem.rows, problem.entities.start, problem.entities.end, links.offsets, links.source, links.target,
-        links.score, words, problem.edge_allowed, problem.target_offsets, settings.max_words,
-        MIN_EDGE, settings.candidates == "aligned", offsets,
-    )  # fmt: skip
-    room = CANDIDATES_EACH * len(problem.rows)
-    while True:
-        start, end = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
-        total = spans.ngrams(*common, start, end)
-        if total <= room:
-            return spans.Candidates(offsets, start[:total], end[:total])
-        room = total
 
 
 def _heuristic(problem: Problem, settings: Project) -> Solution:

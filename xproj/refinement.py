@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xproj import projection, schema
+from xproj import problems, projection, schema
 from xproj.columns import EntityColumn, LinkColumn, TokenColumn, build_list, flatten
 from xproj.core import refinement
 from xproj.core.link_sets import either
@@ -113,7 +113,7 @@ def read(table: pa.Table, live: Bool) -> Back:
     mine = pa.table({"id": table["id"], **columns})
     schema.check_spans(mine, "back_entities", "back_tokens")
     target_words = np.diff(flatten(table["target_tokens"])[0])
-    projection.check_links(table, "back_links", links, tokens.lengths, target_words)
+    problems.check_links(table, "back_links", links, tokens.lengths, target_words)
     source_offsets = EntityColumn.read(table["source_entities"]).offsets
     number = pc.struct_field(flatten(columns["back_entities"])[1], "source_entity")
     numbers = _numbers(number, np.diff(entities.offsets), np.diff(source_offsets), table)
@@ -194,7 +194,7 @@ def _with(table: pa.Table, columns: dict[str, pa.Array]) -> pa.Table:
     return table
 
 
-def _fallen_back(problem: projection.Problem, direct: Solution, other: Solution) -> Solution:
+def _fallen_back(problem: problems.Problem, direct: Solution, other: Solution) -> Solution:
     """The direct spans, and those of the other path for entities without one whose words are still free."""
     first = problem.target_offsets[problem.rows]
     wanted = np.flatnonzero(direct.reason[other.owner] != KEPT)

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.core import candidates, scores
+from xproj.core.case import CAPITAL, CASELESS, OTHER, SMALL
+from xproj.core.extension import BLOCKS, ENDS, PASSES
 from xproj.frequencies import UNKNOWN
 
 WORDS = 8
@@ -26,33 +28,47 @@ def columns(entities, links):
     return np.zeros(len(entities), dtype=np.int64), column, LinkColumn.of([links])
 
 
-def score(entity, spans, links, form, common=None):
-    """The scores of candidate spans of one entity, (spans,); `common` are the commonness of source and target words."""
+def score(entity, spans, links, form, known=None):
+    """The scores of candidate spans of one entity, (spans,); `known` are commonness and case of both sides' words."""
     rows, column, links = columns([entity], links)
     start, end = (np.array(side, dtype=np.int32) for side in zip(*spans, strict=True))
     out = np.zeros(len(spans), dtype=np.float32)
     scores.alignment(
         rows, column.start, column.end, np.array([0, len(spans)]), start, end, links.offsets, links.source,
-        links.target, links.score, np.array([WORDS]), scores.FORMS.index(form), *commonness(common), out,
+        links.target, links.score, np.array([WORDS]), scores.FORMS.index(form), *traits(known), out,
     )  # fmt: skip
     return out
 
 
-def commonness(common):
-    if common is None:
+CONTRAST = 1.5, 0.5
+
+
+def traits(known):
+    if known is None:
         return UNKNOWN
     offsets = np.array([0, WORDS])
-    source, target = (np.array(side, dtype=np.float32) for side in common)
-    return scores.Commonness(source, offsets, target, offsets)
+    (source, source_case), (target, target_case) = known
+    sides = [np.array(side, dtype=np.float32) for side in (source, target)]
+    cases = [np.array(side, dtype=np.int8) for side in (source_case, target_case)]
+    return scores.Traits(sides[0], cases[0], offsets, sides[1], cases[1], offsets, np.array(CONTRAST))
 
 
-def found(entities, links, allowed=(True,) * WORDS, max_words=WORDS, min_edge=0.2, runs_only=False):
+def found(
+    entities,
+    links,
+    allowed=(True,) * WORDS,
+    max_words=WORDS,
+    min_edge=0.2,
+    runs_only=False,
+    role=(BLOCKS,) * WORDS,
+):
     """The candidate spans of each entity of one row."""
     rows, column, links = columns(entities, links)
     offsets = np.zeros(len(entities) + 1, dtype=np.int64)
     arguments = (
         rows, column.start, column.end, links.offsets, links.source, links.target, links.score, np.array([WORDS]),
-        np.array(allowed), np.array([0, WORDS]), max_words, min_edge, runs_only, offsets,
+        np.array(allowed), np.array([0, WORDS]), max_words, min_edge, runs_only,
+        np.full(len(entities), ENDS in role), np.array(role, dtype=np.int8), offsets,
     )  # fmt: skip
     nothing = np.empty(0, dtype=np.int32)
     total = candidates.ngrams(*arguments, nothing, nothing)
@@ -75,14 +91,25 @@ def value(inside, outside):
     return inside + 0.9 * (1 - inside - outside) - 0.5 * outside, inside
 
 
-def penalty(t, entity, links, common):
-    if common is None:
+def cost(t, entity, links, known):
+    if known is None:
         return 0
-    partners = [common[0][i] for i, j, _ in links if j == t and entity[0] <= i < entity[1]]
-    return 4 * max(0, common[1][t] - max(partners, default=0))
+    (source, source_case), (target, target_case) = known
+    partners = [i for i, j, _ in links if j == t and entity[0] <= i < entity[1]]
+    unlinked = [
+        i
+        for i in range(*entity)
+        if sum(s for x, _, s in links if x == i) < 0.2 and source[i] < 0.2 and source_case[i] != OTHER
+    ]
+    common = 4 * max(0, target[t] - max((source[i] for i in partners), default=0))
+    capital = [source_case[i] == CAPITAL and i > 0 for i in partners or unlinked]
+    wanted = all(capital) if partners else any(capital)
+    if target_case[t] == SMALL and wanted:
+        return common + 0.8 * CONTRAST[0]
+    return common - 0.2 * CONTRAST[1] * (target_case[t] == CAPITAL and wanted and not partners)
 
 
-def reference(entity, span, links, form, common=None):
+def reference(entity, span, links, form, known=None):
     (first, last), (a, b) = entity, span
     n_s, n_t = last - first, b - a
     joining = [(i, j, s) for i, j, s in links if first <= i < last and a <= j < b]
@@ -92,7 +119,7 @@ def reference(entity, span, links, form, common=None):
         linked = {j for i, j, _ in links if first <= i < last}
         covered = len({i for i, _, _ in joining}) / n_s
         return 2 * len(linked & set(range(a, b))) / (n_t + len(linked)) * covered
-    total, in_target = -sum(penalty(t, entity, links, common) for t in {a, b - 1}), 0.0
+    total, in_target = -sum(cost(t, entity, links, known) for t in {a, b - 1}), 0.0
     for t in range(a, b):
         inside = sum(s for i, j, s in links if j == t and first <= i < last)
         worth, share = value(inside, sum(s for i, j, s in links if j == t and not first <= i < last))
@@ -116,29 +143,65 @@ def test_vectors(form, links, expected):
     assert score((3, 5), [(4, 5), (4, 6), (4, 7), (5, 6)], links, form) == pytest.approx(expected)
 
 
-shares = st.lists(st.sampled_from([0.0, 0.25, 0.5, 0.875]), min_size=WORDS, max_size=WORDS)
+shares = st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.875]), min_size=WORDS, max_size=WORDS)
+letters = st.lists(st.sampled_from([OTHER, CASELESS, SMALL, CAPITAL]), min_size=WORDS, max_size=WORDS)
+sides = st.tuples(shares, letters)
 
 
 @pytest.mark.parametrize("form", scores.FORMS)
 @settings(max_examples=60, deadline=None)
-@given(entity=entity_spans, links=links_of_a_row, common=st.none() | st.tuples(shares, shares))
-def test_scores_equal_plain_python(form, entity, links, common):
+@given(entity=entity_spans, links=links_of_a_row, known=st.none() | st.tuples(sides, sides))
+def test_scores_equal_plain_python(form, entity, links, known):
     spans = all_spans()
-    values = score(entity, spans, links, form, common)
-    assert values == pytest.approx([reference(entity, span, links, form, common) for span in spans], abs=1e-5)
+    values = score(entity, spans, links, form, known)
+    assert values == pytest.approx([reference(entity, span, links, form, known) for span in spans], abs=1e-5)
     if form == "bounded":
         assert values.min() >= 0 and values.max() <= 1
 
 
 def test_an_article_without_a_partner_is_left_out():
     links = [(3, 4), (3, 5)]  # "service" and "el servicio"
-    source, target = [0.0] * WORDS, [0.0] * WORDS
+    source, target, case = [0.0] * WORDS, [0.0] * WORDS, [CASELESS] * WORDS
     target[4] = 0.75
+    known = (source, case), (target, case)
     spans = [(4, 6), (5, 6)]
-    blind, seeing = (score((3, 4), spans, links, "posterior", common) for common in (None, (source, target)))
+    blind, seeing = (score((3, 4), spans, links, "posterior", given) for given in (None, known))
     assert blind[0] > blind[1] and seeing[0] < seeing[1]
     source[3] = 0.75  # the entity holds an article of its own
-    assert score((3, 4), spans, links, "posterior", (source, target)) == pytest.approx(blind)
+    assert score((3, 4), spans, links, "posterior", known) == pytest.approx(blind)
+
+
+def test_a_small_letter_at_an_edge_speaks_against_a_span():
+    links = [(3, 4), (4, 5, 0.5)]  # "North Sea" and "Nordsee braut"
+    none = [0.0] * WORDS
+    small, capitals = [SMALL] * WORDS, [SMALL] * WORDS
+    capitals[3] = capitals[4] = CAPITAL
+    target = list(small)
+    target[4] = CAPITAL
+    spans = [(4, 5), (4, 6)]
+    alike = score((3, 5), spans, links, "posterior", ((none, small), (none, target)))
+    names = score((3, 5), spans, links, "posterior", ((none, capitals), (none, target)))
+    assert alike[0] < alike[1] and names[0] > names[1] and alike[0] == names[0]
+
+
+def test_spans_grow_over_unlinked_words():
+    role = [PASSES, ENDS, PASSES, BLOCKS, ENDS, BLOCKS, ENDS, ENDS]
+    linked = [(0, 3), (1, 5)]
+    assert found([(0, 2)], linked) == [[(3, 4), (3, 6), (5, 6)]]
+    grown = {(1, 4), (3, 5), (1, 6), (3, 7), (4, 6), (5, 7)}
+    spans = found([(0, 2)], linked, role=role)[0]
+    assert len(spans) == len(set(spans)) and set(spans) == {(3, 4), (3, 6), (5, 6)} | grown
+    assert set(found([(0, 2)], linked, role=role, max_words=3)[0]) == {
+        (3, 4),
+        (5, 6),
+        (1, 4),
+        (3, 5),
+        (4, 6),
+        (5, 7),
+        (3, 6),
+    }
+    allowed = [word != 1 for word in range(WORDS)]
+    assert all(start != 1 for start, _ in found([(0, 2)], linked, allowed, role=role)[0])
 
 
 def test_a_word_aligned_elsewhere_speaks_against_a_span():

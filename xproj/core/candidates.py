@@ -12,6 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from xproj.core.extension import moved
+from xproj.core.link_mass import linked_edges, linked_mass
+
 
 class Candidates(NamedTuple):
     """Target spans of all entities: offsets (entities + 1,) int64, half-open word ranges int32."""
@@ -35,25 +38,6 @@ def link_outside(
 
 
 @njit(cache=True)
-def linked_mass(
-    first: int, last: int, link_source: np.ndarray, link_target: np.ndarray, link_score: np.ndarray, words: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Link mass of the target words of one row, seen from the source span [first, last).
-
-    Returns the mass inside the span and outside it, (words,), and that of each source word of it, (last - first,).
-    """
-    inside, outside = np.zeros(words), np.zeros(words)
-    of_source = np.zeros(last - first)
-    for k in range(len(link_source)):
-        if first <= link_source[k] < last:
-            inside[link_target[k]] += link_score[k]
-            of_source[link_source[k] - first] += link_score[k]
-        else:
-            outside[link_target[k]] += link_score[k]
-    return inside, outside, of_source
-
-
-@njit(cache=True)
 def ngrams(
     rows: np.ndarray,
     entity_start: np.ndarray,
@@ -68,6 +52,8 @@ def ngrams(
     max_words: int,
     min_edge: float,
     runs_only: bool,
+    grows: np.ndarray,
+    role: np.ndarray,
     offsets: np.ndarray,
     start: np.ndarray,
     end: np.ndarray,
@@ -76,7 +62,9 @@ def ngrams(
 
     `rows` (entities,) is the row of each entity; `edge_allowed` marks, over all target words, those that may stand at
     an edge; with `runs_only` a span also starts where a run of words that may stand at an edge starts, and ends where
-    one ends. Call with too little room in `start` and `end` to learn the total, then again.
+    one ends. Of the entities marked in `grows` also the spans of which one edge has moved on to an unlinked word, as
+    `extension.moved` says by the `role` of all target words. Call with too little room in `start` and `end` to learn
+    the total, then again.
     """
     count, room = 0, len(start)
     for k in range(len(rows)):
@@ -85,18 +73,29 @@ def ngrams(
         inside, _, _ = linked_mass(
             entity_start[k], entity_end[k], link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], target_words[row]
         )
-        floor = min(min_edge, inside.max()) if len(inside) else 0.0
-        edge = (inside > 0.0) & (inside >= floor) & edge_allowed[edge_offsets[row] : edge_offsets[row + 1]]
+        allowed = edge_allowed[edge_offsets[row] : edge_offsets[row + 1]]
+        edge = linked_edges(inside, min_edge) & allowed
         words = len(edge)
+        before, behind = np.arange(words), np.arange(words)
+        if grows[k]:
+            of_row = role[edge_offsets[row] : edge_offsets[row + 1]]
+            for t in np.flatnonzero(edge):
+                before[t], behind[t] = moved(t, -1, of_row), moved(t, 1, of_row)
         for a in range(words):
             if not edge[a] or (runs_only and a > 0 and edge[a - 1]):
                 continue
             for b in range(a + 1, min(words, a + max_words) + 1):
                 if not edge[b - 1] or (runs_only and b < words and edge[b]):
                     continue
-                if count < room:
-                    start[count], end[count] = a, b
-                count += 1
+                for move in range(3):
+                    first, last = before[a] if move == 1 else a, behind[b - 1] if move == 2 else b - 1
+                    if move and (last - first == b - 1 - a or last - first >= max_words):
+                        continue
+                    if not (allowed[first] and allowed[last]):
+                        continue
+                    if count < room:
+                        start[count], end[count] = first, last + 1
+                    count += 1
         offsets[k + 1] = count
     return count
 
@@ -196,8 +195,7 @@ def linked_part(
         inside, _, _ = linked_mass(
             entity_start[k], entity_end[k], link_source[links], link_target[links], link_score[links], target_words[row]
         )
-        floor = min(min_edge, inside.max()) if len(inside) else 0.0
-        edge = (inside > 0.0) & (inside >= floor)
+        edge = linked_edges(inside, min_edge)
         for c in range(offsets[k], offsets[k + 1]):
             a, b = start[c], end[c]
             while a < b and not edge[a]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xproj.core.candidates import linked_mass
+from xproj.core.link_mass import linked_mass
 from xproj.core.matching import sorted_by
 
 KEPT, NO_LINK, LOW_SCORE, OVERLAP = -1, 0, 1, 2

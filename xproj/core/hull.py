@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xproj.core.candidates import linked_mass
+from xproj.core.link_mass import linked_mass
 from xproj.core.matching import sorted_by
 
 

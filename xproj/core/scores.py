@@ -4,8 +4,8 @@ For an entity of n_s source words, a candidate of n_t target words, and T the ta
 
     raw        2 · |links between entity and candidate| / (n_s + n_t)                               unbounded
     bounded    f · cov,  f = 2 · |T ∩ candidate| / (n_t + |T|),  cov = share of source words linked into the candidate
-    posterior  (Σ value(w) − Σ common(edge)) / (n_s + n_t) + 0.01 · in_t,   over the words w of entity and candidate,
-               value(w) = in + 0.9 · un − 0.5 · out
+    posterior  (Σ value(w) − Σ cost(edge)) / (n_s + n_t) + 0.01 · in_t,   over the words w of entity and candidate,
+               value(w) = in + 0.9 · un − 0.5 · out,   cost(edge) = common + case
 
 In the posterior form each word's link mass, scaled down where it exceeds 1, is split into `in`, mass that joins entity
 and candidate, `out`, mass that leaves them, and `un`, the rest: a word that is aligned elsewhere speaks against the
@@ -15,6 +15,11 @@ the joining mass of the candidate's words.
 A frequent word at an edge that is linked only to rare words of the entity is most often an article whose partner the
 source language leaves out. With g(w) = f / (f + 0.015), f the relative frequency of a word on its side of the corpus,
 common(t) = 4 · max(0, g(t) − max g(i) over the source words i of the entity linked to t), at the first and last word.
+
+A small letter at an edge speaks against the span where the entity has capitals: case(t) = 0.8 · the contrast of the
+corpus against small letters (see `case`), if all source words of the entity linked to t have a capital and none stands
+first in its sentence. At an unlinked edge (see `extension`) the unlinked content words of the entity are its partners,
+one capital is enough, and a capital at the edge is worth 0.2 · the contrast for capitals.
 """
 
 from __future__ import annotations
@@ -24,7 +29,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from xproj.core.candidates import linked_mass
+from xproj.core.case import CAPITAL, OTHER, SMALL
+from xproj.core.extension import LINKED, MOST_COMMON
+from xproj.core.link_mass import linked_mass
 
 FORMS = ("posterior", "bounded", "raw")
 UNALIGNED = 0.9
@@ -33,16 +40,25 @@ LENGTH_BONUS = 0.01
 COMMON = 4.0
 
 
-class Commonness(NamedTuple):
-    """How common words are, in [0, 1): by source word and by target word of all rows, float32, with row offsets.
+AGAINST_SMALL = 0.8
+FOR_CAPITAL = 0.2
 
-    Words that no candidate starts or ends with, and that stand in no entity, may be left at 0.
+
+class Traits(NamedTuple):
+    """How common words are, in [0, 1), float32, and their case (see `case`), int8: by source and target word of all
+    rows, with row offsets. `contrast` (2,) is that of `case.contrast`.
+
+    Words that no candidate starts or ends with, and that stand in no entity, may be left at 0. Empty arrays leave the
+    traits out.
     """
 
-    source: np.ndarray
+    source_common: np.ndarray
+    source_case: np.ndarray
     source_offsets: np.ndarray
-    target: np.ndarray
+    target_common: np.ndarray
+    target_case: np.ndarray
     target_offsets: np.ndarray
+    contrast: np.ndarray
 
 
 @njit(cache=True)
@@ -54,24 +70,50 @@ def _value(inside: float, outside: float) -> tuple[float, float]:
 
 
 @njit(cache=True)
-def _penalties(
-    mine: np.ndarray, source: np.ndarray, target: np.ndarray, common_source: np.ndarray, common_target: np.ndarray
+def _costs(
+    first: int,
+    of_source: np.ndarray,
+    source: np.ndarray,
+    target: np.ndarray,
+    source_common: np.ndarray,
+    source_case: np.ndarray,
+    target_common: np.ndarray,
+    target_case: np.ndarray,
+    contrast: np.ndarray,
 ) -> np.ndarray:
-    """What each target word of a row costs at an edge, (words,); `mine` are the links of the entity."""
-    partner = np.zeros(len(common_target))
-    for x in mine:
-        partner[target[x]] = max(partner[target[x]], common_source[source[x]])
-    for t in range(len(partner)):
-        partner[t] = COMMON * max(0.0, common_target[t] - partner[t])
-    return partner
+    """What each target word of a row costs at an edge, (words,).
+
+    `source` and `target` are the links of the entity, which begins at word `first` of its sentence; `of_source` is the
+    link mass of its words.
+    """
+    words = len(target_common)
+    partner, linked, capitals = np.zeros(words), np.zeros(words, dtype=np.bool_), np.ones(words, dtype=np.bool_)
+    for x in range(len(source)):
+        i, t = source[x], target[x]
+        partner[t] = max(partner[t], source_common[i])
+        linked[t] = True
+        capitals[t] &= source_case[i] == CAPITAL and i > 0
+    missing = False
+    for k in range(len(of_source)):
+        i = first + k
+        content = of_source[k] < LINKED and source_common[i] < MOST_COMMON and source_case[i] != OTHER
+        missing |= content and source_case[i] == CAPITAL and i > 0
+    cost = np.zeros(words)
+    for t in range(words):
+        cost[t] = COMMON * max(0.0, target_common[t] - partner[t])
+        if target_case[t] == SMALL and (capitals[t] if linked[t] else missing):
+            cost[t] += AGAINST_SMALL * contrast[0]
+        elif target_case[t] == CAPITAL and missing and not linked[t]:
+            cost[t] -= FOR_CAPITAL * contrast[1]
+    return cost
 
 
 @njit(cache=True)
-def _at_edges(penalty: np.ndarray, a: int, b: int) -> float:
+def _at_edges(cost: np.ndarray, a: int, b: int) -> float:
     """What the first and the last word of [a, b) cost; a single word pays once, an empty span nothing."""
     if b <= a:
         return 0.0
-    return float(penalty[a] + (penalty[b - 1] if b - 1 > a else 0.0))
+    return float(cost[a] + (cost[b - 1] if b - 1 > a else 0.0))
 
 
 @njit(cache=True)
@@ -88,15 +130,18 @@ def alignment(
     link_score: np.ndarray,
     target_words: np.ndarray,
     form: int,
-    common_source: np.ndarray,
+    source_common: np.ndarray,
+    source_case: np.ndarray,
     source_offsets: np.ndarray,
-    common_target: np.ndarray,
+    target_common: np.ndarray,
+    target_case: np.ndarray,
     target_offsets: np.ndarray,
+    contrast: np.ndarray,
     out: np.ndarray,
 ) -> None:
     """Fill `out` (candidates,) with the alignment score of each candidate; `form` indexes FORMS.
 
-    The commonness of words is that of `Commonness`; empty arrays leave it out.
+    The traits of words are those of `Traits`.
     """
     for k in range(len(rows)):
         if offsets[k] == offsets[k + 1]:
@@ -114,15 +159,14 @@ def alignment(
             gain, mass = _value(inside[t], outside[t])
             value[t + 1], joined[t + 1] = value[t] + gain, joined[t] + mass
             linked[t + 1] = linked[t] + (1.0 if inside[t] > 0.0 else 0.0)
-        penalty = np.zeros(words)
-        if len(common_target):
-            penalty = _penalties(
-                mine,
-                source,
-                target,
-                common_source[source_offsets[row] : source_offsets[row + 1]],
-                common_target[target_offsets[row] : target_offsets[row + 1]],
-            )
+        cost = np.zeros(words)
+        if len(target_common):
+            here = slice(source_offsets[row], source_offsets[row + 1])
+            there = slice(target_offsets[row], target_offsets[row + 1])
+            cost = _costs(
+                first, of_source, source[mine], target[mine], source_common[here], source_case[here],
+                target_common[there], target_case[there], contrast,
+            )  # fmt: skip
         n_s = last - first
         covered, hits = np.zeros(n_s), np.zeros(n_s)
         for c in range(offsets[k], offsets[k + 1]):
@@ -142,7 +186,7 @@ def alignment(
                     hit += min(1.0, hits[i])
                 out[c] = 2.0 * (linked[b] - linked[a]) / (b - a + linked[words]) * hit / n_s
             else:
-                total = value[b] - value[a] - _at_edges(penalty, a, b)
+                total = value[b] - value[a] - _at_edges(cost, a, b)
                 for i in range(n_s):
                     total += _value(covered[i], max(0.0, of_source[i] - covered[i]))[0]
                 out[c] = total / length + LENGTH_BONUS * (joined[b] - joined[a])

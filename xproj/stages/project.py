@@ -32,7 +32,7 @@ class Project(Stage):
     """Source entities find their target spans, or a reason why not."""
 
     name = "project"
-    version = 3
+    version = 4
     required = ("id", *TOKENS, "source_entities")
     adds = ("target_entities", "dropped", "status")
     keys = ("align.refine",)
@@ -78,7 +78,7 @@ class Project(Stage):
         Raises:
             SchemaError: an entity or a link points outside its sentence.
         """
-        from xproj import projection, refinement
+        from xproj import problems, projection, refinement
 
         settings, mode = self.recipe.project, self.recipe.align.refine
         counts: Counts = {}
@@ -87,7 +87,7 @@ class Project(Stage):
         else:
             projected, direct = refinement.project(table, settings, self._frequencies, mode=mode)
             counts["entities.projected.direct"] = with_span(table["source_entities"], direct.target_entities)
-        counts = count_rows(table, projected.status) | counts | projection.weak_links(table, settings)
+        counts = count_rows(table, projected.status) | counts | problems.weak_links(table, settings)
         counts["entities"] = total(table["source_entities"])
         reasons = Counter(pc.struct_field(pc.list_flatten(projected.dropped), "reason").to_pylist())
         counts["entities.projected"] = with_span(table["source_entities"], projected.target_entities)

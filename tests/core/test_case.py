@@ -1,0 +1,45 @@
+"""Case of words, and what links say about it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xproj.columns import LinkColumn
+from xproj.core.case import CAPITAL, CASELESS, OTHER, SMALL, cases, contrast, count_links
+
+WORDS = 4
+row = st.dictionaries(
+    st.tuples(st.integers(0, WORDS - 1), st.integers(0, WORDS - 1)), st.sampled_from([0.25, 0.5, 1.0]), max_size=6
+)
+letters = st.lists(st.sampled_from([OTHER, CASELESS, SMALL, CAPITAL]), min_size=WORDS, max_size=WORDS)
+
+
+def test_case_of_the_first_character():
+    words = ["Ana", "ana", "ÉTÉ", "été", "Öl", "Ямал", "ямал", "7th", "東京", "«", "", "\u200b", "ßen"]
+    expected = [CAPITAL, SMALL, CAPITAL, SMALL, CAPITAL, CAPITAL, SMALL, CASELESS, CASELESS, OTHER, OTHER, OTHER, SMALL]
+    assert cases(words).tolist() == expected
+
+
+@given(rows=st.lists(st.tuples(row, letters, letters), max_size=4))
+def test_counts_equal_plain_python(rows):
+    links = LinkColumn.of([[(i, j, s) for (i, j), s in sorted(found.items())] for found, _, _ in rows])
+    source, target = (np.array([x for r in rows for x in r[side]], dtype=np.int8) for side in (1, 2))
+    offsets, counts, expected = np.arange(len(rows) + 1) * WORDS, np.zeros((2, 2)), np.zeros((2, 2))
+    count_links(links.offsets, links.source, links.target, links.score, source, offsets, target, offsets, counts)
+    for found, here, there in rows:
+        for (i, j), score in found.items():
+            if i and j and {here[i], there[j]} <= {SMALL, CAPITAL}:
+                expected[here[i] - SMALL, there[j] - SMALL] += score
+    assert counts == pytest.approx(expected)
+
+
+def test_contrast_of_languages():
+    """Capitals kept, as in Swahili; all nouns with capitals, as in German; no capitals at all."""
+    strict, nouns, none = ([[1000, 10], [10, 500]], [[700, 300], [180, 820]], [[0, 0], [0, 0]])
+    assert contrast(np.array(strict)) == pytest.approx(
+        (np.log(1001 / 1012 / (11 / 512)), np.log(501 / 512 / (11 / 1012)))
+    )
+    assert 0 < contrast(np.array(nouns))[0] < contrast(np.array(strict))[0]
+    assert contrast(np.array(none)) == (0, 0)
+    assert contrast(np.array([[10, 500], [1000, 10]])) == (0, 0), "never a reward for another case"

@@ -1,0 +1,100 @@
+"""Spans that reach over unlinked words: rare words are often left without a link on both sides.
+
+Where a content word of the entity has no link, a candidate may end at the nearest unlinked content word beside one of
+its edges, common words in between included. Links below LINKED in sum count as none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from xproj.core.case import OTHER
+from xproj.core.link_mass import linked_edges, linked_mass
+
+LINKED = 0.2
+# words that an edge may move by
+REACH = 4
+# a word that is more common than this is no content word
+MOST_COMMON = 0.2
+# what an unlinked word is to a span that grows: an obstacle, passed over, a new edge
+BLOCKS, PASSES, ENDS = range(3)
+
+
+@njit(cache=True)
+def surroundings(
+    rows: np.ndarray,
+    entity_start: np.ndarray,
+    entity_end: np.ndarray,
+    link_offsets: np.ndarray,
+    link_source: np.ndarray,
+    link_target: np.ndarray,
+    link_score: np.ndarray,
+    target_words: np.ndarray,
+    target_offsets: np.ndarray,
+    min_edge: float,
+    asked: np.ndarray,
+    free: np.ndarray,
+) -> None:
+    """Mark, over all target words, those that may be an edge of a span (`asked`) and the unlinked ones among them
+    (`free`): words with `min_edge` mass with an entity, and up to REACH unlinked ones beside them."""
+    for k in range(len(rows)):
+        row = rows[k]
+        lo, hi, base = link_offsets[row], link_offsets[row + 1], target_offsets[row]
+        inside, outside, of_source = linked_mass(
+            entity_start[k], entity_end[k], link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], target_words[row]
+        )
+        edge = linked_edges(inside, min_edge)
+        grows = len(of_source) > 0 and of_source.min() < LINKED
+        for t in range(len(edge)):
+            if not edge[t]:
+                continue
+            asked[base + t] = True
+            for step in (-1, 1):
+                at = t + step
+                while grows and 0 <= at < len(edge) and abs(at - t) <= REACH and inside[at] + outside[at] < LINKED:
+                    asked[base + at] = free[base + at] = True
+                    at += step
+
+
+@njit(cache=True)
+def incomplete(
+    rows: np.ndarray,
+    entity_start: np.ndarray,
+    entity_end: np.ndarray,
+    link_offsets: np.ndarray,
+    link_source: np.ndarray,
+    link_score: np.ndarray,
+    source_common: np.ndarray,
+    source_case: np.ndarray,
+    source_offsets: np.ndarray,
+    found: np.ndarray,
+) -> None:
+    """Fill `found` (entities,): has the entity a content word without a link?"""
+    for k in range(len(rows)):
+        row, first, last = rows[k], entity_start[k], entity_end[k]
+        mass = np.zeros(last - first)
+        for x in range(link_offsets[row], link_offsets[row + 1]):
+            if first <= link_source[x] < last:
+                mass[link_source[x] - first] += link_score[x]
+        found[k] = False
+        for i in range(last - first):
+            at = source_offsets[row] + first + i
+            found[k] |= mass[i] < LINKED and source_common[at] < MOST_COMMON and source_case[at] != OTHER
+
+
+def roles(free: np.ndarray, common: np.ndarray, case: np.ndarray) -> np.ndarray:
+    """BLOCKS, PASSES or ENDS of each target word, (total,) int8."""
+    kinds = np.where(common < MOST_COMMON, ENDS, PASSES)
+    return np.where(free & (case != OTHER), kinds, BLOCKS).astype(np.int8)
+
+
+@njit(cache=True)
+def moved(edge: int, step: int, role: np.ndarray) -> int:
+    """Where the edge word at `edge` of a row may move to in direction `step`; `edge` itself, where nowhere."""
+    at = edge + step
+    while 0 <= at < len(role) and abs(at - edge) <= REACH and role[at] != BLOCKS:
+        if role[at] == ENDS:
+            return at
+        at += step
+    return edge
