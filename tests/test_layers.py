@@ -12,12 +12,13 @@ import xproj
 PACKAGE = Path(xproj.__file__).parent
 LAYERS = [
     {"errors"},
-    {"columns", "languages", "fingerprints"},
+    {"columns", "languages", "fingerprints", "processes"},
     {"schema", "recipe", "backends", "identification"},
     {"core", "rows", "solution"},
     {"evidence"},
     {"store", "frequencies"},
     {"corpora", "encoders"},
+    {"training"},
     {"aligners", "evaluation", "projection", "taggers", "translators"},
     {"scorers", "refinement"},
     {"stages"},

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 BACKENDS = {
     "spacy": "xproj.taggers.spacy:SpacyTagger",
+    "transformers": "xproj.taggers.transformer:TransformerTagger",
 }
 
 
