@@ -309,7 +309,7 @@ def _scores(what: Evaluation, made: Recipe, limit: int) -> Any:
     if what.input is None:
         raise RecipeError("evaluate: --input is missing; give a projected table, or a gold corpus for --model")
     if what.model is not None:
-        return scoring.model(what.model, what.tagger, what.input, made.evaluate)
+        return scoring.model(what.model, what.tagger, what.input, made.evaluate, made.runtime)
     return scoring.projected(what.input, made.evaluate, limit=limit)
 
 

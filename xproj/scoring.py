@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from xproj import evaluation, store
+from xproj import evaluation, store, taggers
 from xproj.columns import LinkColumn
 from xproj.errors import CorpusError, SchemaError
 from xproj.schema import conform
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xproj.evaluation import ComparisonScores, LinkScores, ProjectionScores, TaggingScores
-    from xproj.recipe import Evaluate
+    from xproj.recipe import Evaluate, Runtime
 
 SLICE = 50_000
 PROJECTED = ("target_entities", "target_gold", "source_entities", "dropped", "status")
@@ -36,22 +36,26 @@ def projected(path: Path, settings: Evaluate, *, limit: int = 0) -> ProjectionSc
     return evaluation.projection(tables, labels=settings.labels, resamples=settings.bootstrap)
 
 
-def model(folder: Path, tagger: str | None, gold: Path, settings: Evaluate) -> TaggingScores:
+def model(
+    folder: Path, tagger: str | None, gold: Path, settings: Evaluate, runtime: Runtime | None = None
+) -> TaggingScores:
     """Tag a gold corpus with a model and score the labels.
 
     Args:
         folder: the model.
-        tagger: its back end; None: what `xproj train` has noted in the folder, else spacy.
+        tagger: its back end; None: what `xproj train` has noted in the folder, else as its files tell, else spacy.
         gold: a labelled corpus.
         settings: renamed labels and resamples.
+        runtime: where the model runs.
 
     Raises:
         XprojError: the model or the corpus cannot be read.
     """
     if tagger is None:
         noted = (folder / store.PROVENANCE).is_file()
-        tagger = store.read_provenance(folder)["settings"]["train"]["tagger"] if noted else "spacy"
-    return score_tagger(str(tagger), str(folder), gold, settings)
+        noted_name = store.read_provenance(folder)["settings"]["train"]["tagger"] if noted else None
+        tagger = noted_name or taggers.of_folder(folder) or "spacy"
+    return score_tagger(str(tagger), str(folder), gold, settings, runtime)
 
 
 def links(path: Path, gold: Path, settings: Evaluate) -> LinkScores:

@@ -38,6 +38,7 @@ ALWAYS = ("align", "project", "silver", "runtime")
 # what an example of a key without a default looks like
 EXAMPLES: dict[str, Any] = {
     "tag.model": "models/source-tagger",
+    "tag.revision": "COMMIT",
     "translate.mode": "eng-spa",
     "translate.model": "models/nllb",
     "translate.revision": "COMMIT",
@@ -55,6 +56,7 @@ EXAMPLES: dict[str, Any] = {
     "align.links": "corpus/{language}.links",
     "score.scorers": ["tagger"],
     "score.model": "models/target-tagger",
+    "score.revision": "COMMIT",
     "score.translator": "fake",
     "score.translator_model": "models/translator",
     "silver.hold_out": "gold/{language}.test.conll",

@@ -80,7 +80,8 @@ class Evaluate(Stage):
         projection = evaluation.projection(inputs, labels=settings.labels, resamples=settings.bootstrap)
         scores: dict[str, Any] = {"projection": projection.as_dict()}
         if self.recipe.train is not None and settings.gold is not None:
-            scored = score_tagger(self.recipe.train.tagger, str(inputs.folders["train"]), Path(settings.gold), settings)
+            trained = str(inputs.folders["train"])
+            scored = score_tagger(self.recipe.train.tagger, trained, Path(settings.gold), settings, self.recipe.runtime)
             scores["tagging"] = scored.as_dict()
         (output / SCORES).write_text(json.dumps(scores, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return scores
@@ -136,10 +137,12 @@ def train(
     return dict(facts)
 
 
-def score_tagger(tagger: str, model: str, gold: Path, settings: recipe.Evaluate) -> TaggingScores:
+def score_tagger(
+    tagger: str, model: str, gold: Path, settings: recipe.Evaluate, runtime: recipe.Runtime | None = None
+) -> TaggingScores:
     """Tag a gold corpus and score the labels."""
     from xproj import corpora, evaluation, taggers
 
-    opened = taggers.open(tagger, model)
+    opened = taggers.open(tagger, model, runtime=runtime)
     pairs = ((taggers.predict(opened, t["tokens"]), t["entities"]) for t in corpora.read_labelled(gold))
     return evaluation.tagging(pairs, labels=settings.labels, resamples=settings.bootstrap)
