@@ -18,6 +18,7 @@ LAYERS = [
     {"evidence"},
     {"store", "frequencies"},
     {"corpora", "encoders"},
+    {"training"},
     {"aligners", "evaluation", "projection", "taggers", "translators"},
     {"scorers", "refinement"},
     {"stages"},

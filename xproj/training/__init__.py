@@ -1,0 +1,1 @@
+"""Training of taggers that are transformers: what they learn from, and how."""
