@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from xproj.recipe.distillation import Distill
 from xproj.recipe.table import Table
 
 
@@ -18,6 +19,7 @@ class Train(Table):
     dropout: float = Field(0.35, ge=0, lt=1, description="dropout")
     labels: dict[str, str] = Field(default_factory=dict, description="rename labels; 'O' drops them")
     dev: str | None = Field(None, description="a gold corpus that picks the best epoch")
+    distill: Distill | None = Field(None, description="soft labels from teachers, in [train.distill]")
 
 
 class Evaluate(Table):
@@ -25,4 +27,7 @@ class Evaluate(Table):
 
     gold: str | None = Field(None, description="gold corpus on which the trained tagger is scored")
     labels: dict[str, str] = Field(default_factory=dict, description="rename gold labels; 'O' drops them")
+    training: str | None = Field(
+        None, description="training data that tell seen entities from unseen ones; in a recipe its silver corpus"
+    )
     bootstrap: int = Field(1000, ge=0, description="resamples of the confidence interval")
