@@ -5,6 +5,7 @@ Only `[runtime]` never changes a result; every other value a stage reads is part
 
 from xproj.recipe.alignment import Align
 from xproj.recipe.corpus import Ingest, Silver, Tag
+from xproj.recipe.distillation import Distill, Pairs, Teacher
 from xproj.recipe.loading import apply_overrides, load, parse, settings
 from xproj.recipe.paths import MODEL_KEYS, PATH_KEYS, is_model, paths, resolve, with_paths
 from xproj.recipe.projection import COMPUTED, Project, Score
@@ -20,8 +21,10 @@ __all__ = [
     "TABLES",
     "Align",
     "Back",
+    "Distill",
     "Evaluate",
     "Ingest",
+    "Pairs",
     "Project",
     "Recipe",
     "Route",
@@ -30,6 +33,7 @@ __all__ = [
     "Silver",
     "Table",
     "Tag",
+    "Teacher",
     "Train",
     "TrainingCorpus",
     "Translate",

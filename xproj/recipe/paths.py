@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 # what is no folder is the name of a model
-MODEL_KEYS = ("model", "translator_model", "tokenizer")
+MODEL_KEYS = ("model", "translator_model", "tokenizer", "evaluator")
 
 
 PATH_KEYS = {
@@ -25,7 +25,7 @@ PATH_KEYS = {
     "score": ("model", "translator_model"),
     "silver": ("hold_out",),
     "train": ("dev",),
-    "evaluate": ("gold",),
+    "evaluate": ("gold", "training"),
 }
 
 
@@ -46,11 +46,13 @@ def resolve(recipe: Recipe, folder: Path) -> Recipe:
 
 
 def paths(name: str, table: Table) -> dict[str, str]:
-    """The paths and model names in the table `name`, by key; those of an ensemble's members as `members.NAME.key`."""
+    """The paths and model names in the table `name`, by key; those in inner tables as `members.NAME.key`."""
     keys = PATH_KEYS.get(name, ())
     found = {key: getattr(table, key) for key in keys}
     for member, settings in getattr(table, "members", {}).items():
         found |= {f"members.{member}.{key}": settings.get(key) for key in keys}
+    if (distill := getattr(table, "distill", None)) is not None:
+        found |= {f"distill.{key}": value for key, value in distill.paths().items()}
     return {key: value for key, value in found.items() if value is not None}
 
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from xproj.recipe.distillation import Distill
 from xproj.recipe.table import Table
 
 # what only one back end reads; other ones may read all
@@ -14,7 +15,7 @@ ONLY = {
     "transformers": (
         "model", "revision", "learning_rate", "head_rate", "warmup", "weight_decay", "batch_tokens", "accumulation",
         "dtype", "freeze_layers", "freeze_embeddings", "weights", "focal", "focal_after", "lost_entities",
-        "max_unlabelled", "temperature", "corpora",
+        "max_unlabelled", "temperature", "corpora", "distill",
     ),
 }  # fmt: skip
 # where a fine-tuned encoder wants other defaults than a network from scratch
@@ -74,6 +75,7 @@ class Train(Table):
     corpora: dict[str, TrainingCorpus] = Field(
         default_factory=dict, description="more corpora, as [train.corpora.NAME]: path, weight, limit, language, labels"
     )
+    distill: Distill | None = Field(None, description="soft labels from teachers, in [train.distill]")
 
     @model_validator(mode="before")
     @classmethod
@@ -98,4 +100,7 @@ class Evaluate(Table):
 
     gold: str | None = Field(None, description="gold corpus on which the trained tagger is scored")
     labels: dict[str, str] = Field(default_factory=dict, description="rename gold labels; 'O' drops them")
+    training: str | None = Field(
+        None, description="training data that tell seen entities from unseen ones; in a recipe its silver corpus"
+    )
     bootstrap: int = Field(1000, ge=0, description="resamples of the confidence interval")

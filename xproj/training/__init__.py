@@ -7,5 +7,6 @@ heads        the model with its head, its labels, and what of it is frozen
 vocabulary   only the rows of the embeddings that the corpus needs
 checkpoints  states that count only when they are whole
 trainer      the loop, which is that of transformers
+losses       losses of words
 run          all of it, from tables to a model folder
 """
