@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from xproj.errors import RecipeError
 from xproj.recipe.distillation import Distill
 from xproj.recipe.table import Table
 
@@ -82,17 +83,25 @@ class Train(Table):
     def _defaults_of_the_back_end(cls, data: Any) -> Any:
         return {**DEFAULTS.get(str(data.get("tagger")), {}), **data} if isinstance(data, dict) else data
 
-    @model_validator(mode="after")
-    def _keys_of_the_back_end(self) -> Train:
+    def check(self) -> None:
+        """Refuse what the back end does not read, and ask for what it needs.
+
+        Raises:
+            RecipeError: a key of the other back end that is not at its default, or no model.
+        """
         fields = type(self).model_fields
         for tagger, keys in ONLY.items() if self.tagger in ONLY else ():
-            # a recipe that was written out names every key
+            # a recipe that was written out names every key, so it is the value that counts
             given = (k for k in keys if getattr(self, k) != fields[k].get_default(call_default_factory=True))
             if tagger != self.tagger and (foreign := next(given, None)):
-                raise ValueError(f"{foreign} is read by tagger = {tagger!r} only; set that, or leave it out")
+                raise RecipeError(
+                    f"[train] {foreign} is read by tagger = {tagger!r}, not by {self.tagger!r}; set the tagger, or "
+                    "leave the key out"
+                )
         if self.tagger == "transformers" and self.model is None:
-            raise ValueError("tagger = 'transformers' needs a model; e.g. model = \"encoders/xlm-roberta-base\"")
-        return self
+            raise RecipeError(
+                "[train] tagger = 'transformers' fine-tunes a model; add model = \"FOLDER\", e.g. of XLM-R"
+            )
 
 
 class Evaluate(Table):

@@ -54,7 +54,7 @@ class Tagger(Protocol):
 
 
 class Trainable(Protocol):
-    """The class of a tagger that xproj can train."""
+    """The class of a tagger that xproj can train; one of `WITH_MODEL` takes a `runtime` too."""
 
     @classmethod
     def train(
@@ -115,6 +115,7 @@ def train(
     output: Path,
     dev: Iterable[pa.Table] | None = None,
     progress: Progress | None = None,
+    runtime: recipe.Runtime | None = None,
 ) -> Facts:
     """Train a tagger and write its model folder.
 
@@ -126,6 +127,7 @@ def train(
         output: the folder to write; that it appears whole or not at all is the caller's care.
         dev: a labelled corpus that picks the best epoch.
         progress: called with what is done and what there is to do at most.
+        runtime: the device; of `WITH_MODEL` only.
 
     Returns:
         Counts and figures of the training, also kept in the model.
@@ -139,7 +141,10 @@ def train(
     if not hasattr(found, "train"):
         raise RecipeError(f"tagger {name!r} labels with models that are there, and trains none; choose another one")
     trainable = cast("Trainable", found)
-    return trainable.train(data, settings=settings, language=language, output=output, dev=dev, progress=progress)
+    more = {"runtime": runtime} if name in WITH_MODEL else {}
+    return trainable.train(
+        data, settings=settings, language=language, output=output, dev=dev, progress=progress, **more
+    )
 
 
 def decode(probabilities: np.ndarray, labels: Sequence[str]) -> list[Entity]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from xproj.encoders.network import positions, special
 from xproj.encoders.pieces import Pieces, WordPieces, ranges
 from xproj.encoders.windows import windows
 
@@ -32,13 +33,9 @@ class Inputs:
     """
 
     def __init__(self, tokenizer: Any, model: Any) -> None:
-        found = tokenizer([["a"]], is_split_into_words=True, return_special_tokens_mask=True)
-        ids, mask = found["input_ids"][0], found["special_tokens_mask"][0]
-        inside = mask.index(0)
-        until = len(mask) - mask[::-1].index(0)
-        self.before, self.behind = ids[:inside], ids[until:]
+        self.before, self.behind = special(tokenizer)
         self.pad = int(tokenizer.pad_token_id or 0)
-        self.limit = _positions(tokenizer, model) - len(self.before) - len(self.behind)
+        self.limit = positions(model, tokenizer) - len(self.before) - len(self.behind)
         self._words = WordPieces(tokenizer, self.limit)
 
     @property
@@ -49,16 +46,6 @@ class Inputs:
     def pieces(self, words: TokenColumn) -> Pieces:
         """The sub-words of all rows."""
         return self._words.encode(words)
-
-
-def _positions(tokenizer: Any, model: Any) -> int:
-    """Sub-words that the model has positions for, special ones included."""
-    config = model.config
-    positions = getattr(config, "max_position_embeddings", None) or 512
-    embeddings = getattr(model.base_model, "embeddings", None)
-    if getattr(getattr(embeddings, "position_embeddings", None), "padding_idx", None) is not None:
-        positions -= config.pad_token_id + 1  # RoBERTa counts positions from behind its padding id
-    return int(min(positions, tokenizer.model_max_length))
 
 
 class Batch(NamedTuple):

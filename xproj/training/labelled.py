@@ -195,7 +195,7 @@ class Reader:
             return np.full(table.num_rows, number, dtype=np.int32)
         encoded = combine(pc.fill_null(table[name], MAIN)).dictionary_encode()
         numbers = np.array([known.setdefault(n, len(known)) for n in encoded.dictionary.to_pylist()], dtype=np.int32)
-        return numbers[encoded.indices.to_numpy(zero_copy_only=False)]
+        return np.asarray(numbers[encoded.indices.to_numpy(zero_copy_only=False)])
 
     def prepare(self, found: Sentences) -> Sentences:
         """The sentences to learn from: those without entities capped, languages mixed.

@@ -19,7 +19,7 @@ from xproj.columns import EntityColumn
 from xproj.core.spans import decode_column
 from xproj.encoders import loading
 from xproj.errors import CorpusError
-from xproj.training import heads
+from xproj.training import heads, losses
 from xproj.training.checkpoints import Checkpoints
 from xproj.training.examples import Examples, Inputs
 from xproj.training.labelled import Reader, Sentences, label_ids
@@ -167,19 +167,13 @@ def _read_dev(tables: Iterable[pa.Table], settings: recipe.Train, training: Read
 
 
 def _loss(settings: recipe.Train) -> Loss:
-    """Cross-entropy, after `focal_after` epochs with the inverted focal weight.
-
-    That weight, the model's own probability of the label to the power γ, is no part of the gradient: with it, words
-    below e^(-1/γ) would be pushed away from their labels (Li, He, Xu, arXiv 2101.11112).
-    """
+    """Cross-entropy, after `focal_after` epochs with the inverted focal weight."""
 
     def loss(
         logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, epoch: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        each = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
-        if settings.focal and epoch >= settings.focal_after:
-            each = each * torch.exp(-settings.focal * each.detach())
-        return (each * weights).sum(), weights.sum()
+        focal = settings.focal if epoch >= settings.focal_after else 0.0
+        return losses.cross_entropy(logits, targets, weights, focal=focal)
 
     return loss
 

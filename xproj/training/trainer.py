@@ -107,6 +107,8 @@ class WordTrainer(Trainer):
         best_step: the step with the best F1 on dev; 0 without.
     """
 
+    model: Any
+
     def __init__(
         self,
         model: Any,
@@ -171,7 +173,7 @@ class WordTrainer(Trainer):
         """A pass forward and back; its share in the loss of the step."""
         torch.manual_seed(max(0, inputs["number"]))
         try:
-            loss = super().training_step(model, inputs, num_items_in_batch)
+            loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         except torch.OutOfMemoryError as error:
             raise BackendError(
                 f"[train] {self.settings.batch_tokens} sub-words do not fit on {self.args.device}; lower batch_tokens, "
@@ -197,7 +199,7 @@ class WordTrainer(Trainer):
 
     def _logits(self, model: Any, inputs: Any) -> torch.Tensor:
         """What the model says of the words that are learned in these windows, (n, labels) float32."""
-        found = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
+        found: torch.Tensor = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
         return found.flatten(0, 1)[inputs["index"]].float()
 
     def flush(self) -> None:
@@ -281,7 +283,7 @@ class WordTrainer(Trainer):
         if self.control.should_training_stop:
             return  # a training that goes on from here would not stop
         self.flush()
-        path = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        path = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
         with writing(path, self.checkpoints.latest()):
             super()._save_checkpoint(model, trial)
             if self.is_world_process_zero():
