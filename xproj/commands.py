@@ -301,7 +301,7 @@ def _scores(what: Evaluation, made: Recipe, limit: int) -> Any:
 
     assert made.evaluate is not None
     if what.compare is not None:
-        return scoring.compared(*what.compare, what.input, made.evaluate)
+        return scoring.compared(*what.compare, what.input, made.evaluate, what.tagger)
     if what.links is not None:
         if what.gold is None:
             raise RecipeError("evaluate: --links needs --gold, a file of manual links")

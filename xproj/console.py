@@ -55,15 +55,19 @@ def counts_text(counts: Mapping[str, Any]) -> str:
 
 
 def scores_table(title: str, scores: Mapping[str, Any]) -> Table:
-    """Span scores kept as JSON: a row per label and one for all."""
+    """Span scores kept as JSON: a row per label, length, seen and unseen, and one for all."""
     made = table(
         title, "label", "P", "R", "F1", "95 %", "gold", "predicted", right=("P", "R", "F1", "gold", "predicted")
     )
-    for name, score in [*scores["labels"].items(), ("all", scores["micro"])]:
-        low_high = score["interval"]
-        interval = "" if low_high is None else f"{low_high[0]:.3f} … {low_high[1]:.3f}"
-        numbers = [f"{score[key]:.3f}" for key in ("precision", "recall", "f1")]
-        made.add_row(name, *numbers, interval, str(score["support"]), str(score["predicted"]))
+    lengths = {f"{name} word{'s' * (name != '1')}": score for name, score in scores["lengths"].items()}
+    seen = {f"{name} in training": score for name, score in scores["seen"].items()}
+    for part in (scores["labels"], lengths, seen, {"all": scores["micro"]}):
+        for name, score in part.items():
+            low_high = score["interval"]
+            interval = "" if low_high is None else f"{low_high[0]:.3f} … {low_high[1]:.3f}"
+            numbers = [f"{score[key]:.3f}" for key in ("precision", "recall", "f1")]
+            made.add_row(name, *numbers, interval, str(score["support"]), str(score["predicted"]))
+        made.add_section()
     return made
 
 
