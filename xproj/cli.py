@@ -13,11 +13,22 @@ from typing import Annotated, Any
 import typer
 
 from xproj import __version__
-from xproj.cli_options import RUNS, Json, Language, Languages, Limit, Quiet, RecipePath, Runs, Set, ShardSize, Workers
+from xproj.cli_options import (
+    RUNS,
+    Json,
+    Language,
+    Languages,
+    Limit,
+    Quiet,
+    RecipePath,
+    Runs,
+    Set,
+    ShardSize,
+    SourceLanguage,
+    Workers,
+)
 from xproj.cli_stages import app as stages
 from xproj.errors import XprojError
-
-INTERRUPTED = 130
 
 INTERRUPTED = 130
 
@@ -204,6 +215,28 @@ def vote(
     from xproj import commands
 
     commands.vote(voters, output, method, min_share, shard_size, commands.How(None, False, None, json, quiet))
+
+
+@app.command()
+def analyse(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="a corpus of the language that has labels")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="a corpus of the language to label")],
+    model: Annotated[str | None, typer.Option("--model", help="an encoder: a folder, or a hub name")] = None,
+    revision: Annotated[str | None, typer.Option("--revision", help="the commit of a hub model")] = None,
+    language: Language = None,
+    source_language: SourceLanguage = None,
+    limit: Limit = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare two corpora: shared words, words of entities and scripts; with --model also its sub-words.
+
+    Example: `xproj analyse english.conll silver/ --model encoders/afro-xlmr-base`
+    """
+    from xproj import commands
+
+    what = commands.Corpora(source, target, model, revision, (source_language, language), limit)
+    commands.analyse(what, json, quiet)
 
 
 @app.command()

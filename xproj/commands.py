@@ -338,6 +338,37 @@ def vote(voters: Sequence[Path], output: Path, method: str, min_share: float, sh
     console.emit(value, f"{output}: {console.counts_text(result.counts)}", as_json=how.json)
 
 
+@dataclass(frozen=True)
+class Corpora:
+    """What `analyse` compares, and in which languages."""
+
+    source: Path
+    target: Path
+    model: str | None
+    revision: str | None
+    languages: tuple[str | None, str | None]
+    limit: int | None
+
+
+def analyse(what: Corpora, as_json: bool, quiet: bool) -> None:
+    """`xproj analyse`."""
+    from xproj import analysis
+    from xproj.languages import lookup
+
+    source, target = (None if code is None else lookup(code) for code in what.languages)
+    found = analysis.analyse(
+        what.source,
+        what.target,
+        model=what.model,
+        revision=what.revision,
+        languages=(source, target),
+        limit=what.limit or 0,
+    )
+    console.emit(found.as_dict(), *console.analysis_tables(found), as_json=as_json)
+    for line in () if quiet else found.warnings:
+        console.say(line)
+
+
 def doctor(runs: Path, as_json: bool, quiet: bool) -> None:
     """`xproj doctor`.
 
