@@ -12,7 +12,7 @@ import xproj
 PACKAGE = Path(xproj.__file__).parent
 LAYERS = [
     {"errors"},
-    {"columns", "languages", "fingerprints"},
+    {"columns", "languages", "fingerprints", "processes"},
     {"schema", "recipe", "backends", "identification"},
     {"core", "rows", "solution"},
     {"evidence"},

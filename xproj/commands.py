@@ -301,7 +301,7 @@ def _scores(what: Evaluation, made: Recipe, limit: int) -> Any:
 
     assert made.evaluate is not None
     if what.compare is not None:
-        return scoring.compared(*what.compare, what.input, made.evaluate, what.tagger)
+        return scoring.compared(*what.compare, what.input, made.evaluate, what.tagger, made.runtime)
     if what.links is not None:
         if what.gold is None:
             raise RecipeError("evaluate: --links needs --gold, a file of manual links")
@@ -309,7 +309,7 @@ def _scores(what: Evaluation, made: Recipe, limit: int) -> Any:
     if what.input is None:
         raise RecipeError("evaluate: --input is missing; give a projected table, or a gold corpus for --model")
     if what.model is not None:
-        return scoring.model(what.model, what.tagger, what.input, made.evaluate)
+        return scoring.model(what.model, what.tagger, what.input, made.evaluate, made.runtime)
     return scoring.projected(what.input, made.evaluate, limit=limit)
 
 

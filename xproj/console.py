@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from xproj import processes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -27,7 +29,9 @@ def say(line: str) -> None:
 
 
 def emit(value: Any, *renderables: RenderableType, as_json: bool) -> None:
-    """A result on stdout: the value as JSON, or the tables that show it."""
+    """A result on stdout: the value as JSON, or the tables that show it. Only the first of several processes tells."""
+    if not processes.first():
+        return
     if as_json:
         sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
         return
@@ -211,7 +215,7 @@ def _bars() -> Progress:
 @contextmanager
 def reporter(*, quiet: bool) -> Iterator[Silent]:
     """Who reports the stages of a run: bars on a terminal, lines elsewhere, nobody when quiet."""
-    if quiet:
+    if quiet or not processes.first():
         yield Silent()
     elif not sys.stderr.isatty():
         yield Lines()
@@ -223,7 +227,7 @@ def reporter(*, quiet: bool) -> Iterator[Silent]:
 @contextmanager
 def row_progress(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """A bar of rows for one plain stage; None where nobody looks."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or not (processes.first() and sys.stderr.isatty()):
         yield None
         return
     with _bars() as progress:

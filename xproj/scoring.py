@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xproj.evaluation import ComparisonScores, LinkScores, ProjectionScores, TaggingScores
-    from xproj.recipe import Evaluate
+    from xproj.recipe import Evaluate, Runtime
 
 SLICE = 50_000
 PROJECTED = ("target_entities", "target_gold", "source_entities", "dropped", "status")
@@ -36,19 +36,22 @@ def projected(path: Path, settings: Evaluate, *, limit: int = 0) -> ProjectionSc
     return evaluation.projection(tables, labels=settings.labels, resamples=settings.bootstrap)
 
 
-def model(folder: Path, tagger: str | None, gold: Path, settings: Evaluate) -> TaggingScores:
+def model(
+    folder: Path, tagger: str | None, gold: Path, settings: Evaluate, runtime: Runtime | None = None
+) -> TaggingScores:
     """Tag a gold corpus with a model and score the labels.
 
     Args:
         folder: the model.
-        tagger: its back end; None: what `xproj train` has noted in the folder, else what its files look like.
+        tagger: its back end; None: what `xproj train` has noted in the folder, else as its files tell, else spacy.
         gold: a labelled corpus.
         settings: renamed labels, resamples, training data that tell seen entities from unseen ones.
+        runtime: where the model runs.
 
     Raises:
         XprojError: the model or a corpus cannot be read.
     """
-    return score_tagger(_back_end(folder, tagger), str(folder), gold, settings)
+    return score_tagger(_back_end(folder, tagger), str(folder), gold, settings, runtime=runtime)
 
 
 def _back_end(folder: Path, tagger: str | None) -> str:
@@ -56,7 +59,7 @@ def _back_end(folder: Path, tagger: str | None) -> str:
         return tagger
     if (folder / store.PROVENANCE).is_file():
         return str(store.read_provenance(folder)["settings"]["train"]["tagger"])
-    return "transformers" if (folder / "config.json").is_file() else "spacy"
+    return taggers.of_folder(folder) or "spacy"
 
 
 def links(path: Path, gold: Path, settings: Evaluate) -> LinkScores:
@@ -75,7 +78,12 @@ def links(path: Path, gold: Path, settings: Evaluate) -> LinkScores:
 
 
 def compared(
-    first: Path, second: Path, gold: Path | None, settings: Evaluate, tagger: str | None = None
+    first: Path,
+    second: Path,
+    gold: Path | None,
+    settings: Evaluate,
+    tagger: str | None = None,
+    runtime: Runtime | None = None,
 ) -> ComparisonScores:
     """Compare two taggers on a gold corpus, or the `target_entities` of two tables of the same rows.
 
@@ -86,6 +94,7 @@ def compared(
             tables have their own.
         settings: renamed labels and resamples.
         tagger: the back end of both models; None: what each one notes.
+        runtime: where they run.
 
     Raises:
         XprojError: a table or model cannot be read, the rows are not the same, or one is a model, the other a table.
@@ -101,12 +110,12 @@ def compared(
     elif gold is None:
         raise RecipeError("evaluate --compare: two models need --input, a gold corpus that both tag")
     else:
-        tables = [_tagged(path, tagger, gold) for path in (first, second)]
+        tables = [_tagged(path, tagger, gold, runtime) for path in (first, second)]
     return evaluation.compare(*tables, labels=settings.labels, resamples=settings.bootstrap)
 
 
-def _tagged(folder: Path, tagger: str | None, gold: Path) -> Iterator[pa.Table]:
-    opened = taggers.open(_back_end(folder, tagger), str(folder))
+def _tagged(folder: Path, tagger: str | None, gold: Path, runtime: Runtime | None) -> Iterator[pa.Table]:
+    opened = taggers.open(_back_end(folder, tagger), str(folder), runtime=runtime)
     for table in corpora.read_labelled(gold):
         predicted = taggers.predict(opened, table["tokens"])
         yield pa.table({"id": table["id"], "target_entities": predicted, "target_gold": table["entities"]})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xproj.columns import ENTITY, combine
+from xproj.columns import ENTITY, SPAN, combine
 from xproj.core.words import splitter_for
 from xproj.corpora.files import natural
 from xproj.corpora.notes import IngestNotes
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from xproj.languages import Language
 
 LABELLED = pa.schema(
-    {"id": pa.string(), "tokens": pa.list_(pa.string()), "entities": pa.list_(ENTITY), "confidence": pa.float32()}
+    {
+        "id": pa.string(),
+        "tokens": pa.list_(pa.string()),
+        "entities": pa.list_(ENTITY),
+        "confidence": pa.float32(),
+        "lost_spans": pa.list_(SPAN),
+    }
 )
 
 
@@ -69,7 +75,8 @@ def read_labelled(
         notes.sentences += table.num_rows
         notes.labelled += len(entities) - entities.null_count
         notes.entities += pc.sum(pc.list_value_length(entities)).as_py() or 0
-        columns = [ids, combine(table["tokens"]), entities, combine(table["confidence"])]
+        columns = [ids, combine(table["tokens"]), entities]
+        columns += [combine(table["confidence"]), combine(table["lost_spans"])]
         yield pa.table(columns, schema=LABELLED)
         if limit and count >= limit:
             return

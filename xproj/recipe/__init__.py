@@ -10,7 +10,7 @@ from xproj.recipe.loading import apply_overrides, load, parse, settings
 from xproj.recipe.paths import MODEL_KEYS, PATH_KEYS, is_model, paths, resolve, with_paths
 from xproj.recipe.projection import COMPUTED, Project, Score
 from xproj.recipe.table import Table
-from xproj.recipe.training import Evaluate, Train
+from xproj.recipe.training import Evaluate, Train, TrainingCorpus
 from xproj.recipe.translation import Back, Translate
 from xproj.recipe.whole import TABLES, Recipe, Route, Runtime
 
@@ -35,6 +35,7 @@ __all__ = [
     "Tag",
     "Teacher",
     "Train",
+    "TrainingCorpus",
     "Translate",
     "apply_overrides",
     "is_model",

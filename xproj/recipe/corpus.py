@@ -30,6 +30,12 @@ class Tag(Table):
 
     tagger: str = Field("spacy", description="tagger back end")
     model: str = Field(..., description="a model folder or name")
+    revision: str | None = Field(
+        None, description="transformers: the commit of a model on the hub, 40 hexadecimal digits"
+    )
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="transformers: numbers of the model"
+    )
     labels: dict[str, str] = Field(default_factory=dict, description="rename labels; 'O' drops them")
 
 

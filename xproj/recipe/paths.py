@@ -24,7 +24,7 @@ PATH_KEYS = {
     "align": ("model", "prime", "links"),
     "score": ("model", "translator_model"),
     "silver": ("hold_out",),
-    "train": ("dev",),
+    "train": ("dev", "model"),
     "evaluate": ("gold", "training"),
 }
 
@@ -41,7 +41,7 @@ def resolve(recipe: Recipe, folder: Path) -> Recipe:
             path = folder / raw.replace("{language}", recipe.language or "{language}")
             if not is_model(key) or path.exists():
                 changed[key] = str(path.absolute())
-        update[table] = value.model_copy(update=with_paths(value.model_dump(), changed))
+        update[table] = type(value).model_validate(with_paths(value.model_dump(), changed))
     return recipe.model_copy(update=update)
 
 
@@ -51,6 +51,8 @@ def paths(name: str, table: Table) -> dict[str, str]:
     found = {key: getattr(table, key) for key in keys}
     for member, settings in getattr(table, "members", {}).items():
         found |= {f"members.{member}.{key}": settings.get(key) for key in keys}
+    for part, corpus in getattr(table, "corpora", {}).items():
+        found[f"corpora.{part}.path"] = corpus.path
     if (distill := getattr(table, "distill", None)) is not None:
         found |= {f"distill.{key}": value for key, value in distill.paths().items()}
     return {key: value for key, value in found.items() if value is not None}

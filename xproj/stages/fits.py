@@ -6,12 +6,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from xproj import __version__
 from xproj.stages.base import Inputs, Stage, language_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from xproj import recipe
     from xproj.evaluation import TaggingScores
+    from xproj.languages import Language
     from xproj.recipe import Recipe
     from xproj.stages.base import Progress
 
@@ -22,8 +27,9 @@ class Silver(Stage):
     """The labelled target sentences as a dataset."""
 
     name = "silver"
+    version = 2
     required = ("id", "target_tokens", "target_entities")
-    optional = ("source_tokens", "source_entities", "status", "dropped")
+    optional = ("source_tokens", "source_entities", "status", "dropped", "links")
     keys = ("route", "language", "source")
     sharded = False
 
@@ -56,10 +62,16 @@ class Train(Stage):
     follows = ("silver",)
     sharded = False
 
+    def __init__(self, recipe: Recipe, fitted: Path | None = None) -> None:
+        super().__init__(recipe, fitted)
+        if recipe.train is not None:
+            recipe.train.check()
+
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
         """Write the tagger's model folder."""
-        assert self.recipe.train is not None
-        return train(inputs.folders["silver"], self.recipe.train, self.recipe.language, output, progress)
+        made = self.recipe
+        assert made.train is not None
+        return train(inputs.folders["silver"], made.train, made.language, output, progress, made.runtime)
 
 
 class Evaluate(Stage):
@@ -82,7 +94,9 @@ class Evaluate(Stage):
         scores: dict[str, Any] = {"projection": projection.as_dict()}
         if self.recipe.train is not None and settings.gold is not None:
             model, silver = (inputs.folders[name] for name in ("train", "silver"))
-            scored = score_tagger(self.recipe.train.tagger, str(model), Path(settings.gold), settings, silver)
+            scored = score_tagger(
+                self.recipe.train.tagger, str(model), Path(settings.gold), settings, silver, self.recipe.runtime
+            )
             scores["tagging"] = scored.as_dict()
         (output / SCORES).write_text(json.dumps(scores, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return scores
@@ -113,33 +127,73 @@ def _aligner(recipe: Recipe) -> str:
 
 
 def train(
-    data: Path, settings: recipe.Train, language: str | None, output: Path, progress: Progress | None
+    data: Path,
+    settings: recipe.Train,
+    language: str | None,
+    output: Path,
+    progress: Progress | None,
+    runtime: recipe.Runtime | None = None,
 ) -> dict[str, Any]:
     """Train the tagger that `settings` asks for on a labelled corpus and write its model folder.
 
     Of a silver dataset with splits, `train` is learned from, and `dev` picks the best epoch unless `settings` names
-    another corpus for that.
+    another corpus for that. The folder gets a card that says what data made it.
     """
     from xproj import corpora, taggers
 
-    splits = corpora.splits(data)
+    settings.check()
     made = language_of(language)
     dev = None
     if settings.dev is not None:
         dev = corpora.read_labelled(settings.dev, language=made, labels=settings.labels)
-    elif "dev" in splits:
+    elif "dev" in corpora.splits(data):
         dev = corpora.read_labelled(data, split="dev", labels=settings.labels)
-    tables = corpora.read_labelled(
-        data, split="train" if "train" in splits else None, language=made, labels=settings.labels
-    )
     facts = taggers.train(
-        settings.tagger, tables, settings=settings, language=made, output=output, dev=dev, progress=progress
+        settings.tagger,
+        _tables(data, settings, made),
+        settings=settings,
+        language=made,
+        output=output,
+        dev=dev,
+        progress=progress,
+        runtime=runtime,
     )
     return dict(facts)
 
 
+def _tables(data: Path, settings: recipe.Train, language: Language) -> Iterator[pa.Table]:
+    """The sentences of all corpora, the first one first, with their corpus, its weight, and their language."""
+    from xproj import corpora
+
+    def read(path: Path, labels: Mapping[str, str], made: Language, limit: int = 0) -> Iterator[pa.Table]:
+        split = "train" if "train" in corpora.splits(path) else None
+        return corpora.read_labelled(path, split=split, language=made, labels=labels, limit=limit)
+
+    if not settings.corpora:
+        yield from read(data, settings.labels, language)
+        return
+    for table in read(data, settings.labels, language):
+        yield _described(table, "", 1.0, language)
+    for name, corpus in settings.corpora.items():
+        made = language if corpus.language is None else language_of(corpus.language)
+        for table in read(Path(corpus.path), {**settings.labels, **corpus.labels}, made, corpus.limit):
+            yield _described(table, name, corpus.weight, made)
+
+
+def _described(table: pa.Table, corpus: str, weight: float, language: Language) -> pa.Table:
+    values = {"corpus": corpus, "weight": weight, "language": language.code}
+    for name, value in values.items():
+        table = table.append_column(name, pa.array([value] * table.num_rows))
+    return table
+
+
 def score_tagger(
-    tagger: str, model: str, gold: Path, settings: recipe.Evaluate, training: Path | None = None
+    tagger: str,
+    model: str,
+    gold: Path,
+    settings: recipe.Evaluate,
+    training: Path | None = None,
+    runtime: recipe.Runtime | None = None,
 ) -> TaggingScores:
     """Tag a gold corpus and score the labels.
 
@@ -149,10 +203,11 @@ def score_tagger(
         gold: a labelled corpus.
         settings: renamed labels, resamples, and training data that tell seen entities from unseen ones.
         training: those data where the settings name none.
+        runtime: where the model runs.
     """
     from xproj import corpora, evaluation, taggers
 
-    opened = taggers.open(tagger, model)
+    opened = taggers.open(tagger, model, runtime=runtime)
     familiar = None
     if (data := Path(settings.training) if settings.training else training) is not None:
         split = "train" if "train" in corpora.splits(data) else None

@@ -80,7 +80,19 @@ class Tag(Stage):
         from xproj import taggers
 
         assert self.recipe.tag is not None
-        return taggers.open(self.recipe.tag.tagger, self.recipe.tag.model)
+        tag = self.recipe.tag
+        return taggers.open(tag.tagger, tag.model, revision=tag.revision, dtype=tag.dtype, runtime=self.recipe.runtime)
+
+    def runs_model(self) -> bool:
+        """As the tagger does."""
+        from xproj import taggers
+
+        assert self.recipe.tag is not None
+        return self.recipe.tag.tagger in taggers.WITH_MODEL
+
+    def runtime_keys(self) -> tuple[str, ...]:
+        """In half precision, rounding depends on the batches."""
+        return () if self.recipe.tag is None or self.recipe.tag.dtype == "float32" else ("batch_tokens",)
 
     def predict(self, tokens: pa.Array) -> pa.ListArray:
         """The entities of each sentence, labels renamed as the recipe says; null for a null sentence."""
@@ -104,6 +116,8 @@ class Tag(Stage):
             "entities": total(entities),
             "entities.predicted": total(entities) - total(gold),
         }
+        if wanted.any():
+            counts |= getattr(self.tagger, "counts", {})
         return Mapped({"source_entities": entities, "source_predicted": pa.array(before | wanted)}, counts)
 
 
