@@ -339,6 +339,32 @@ def vote(voters: Sequence[Path], output: Path, method: str, min_share: float, sh
 
 
 @dataclass(frozen=True)
+class Models:
+    """The two taggers of an ensemble, each with its back end where that is said."""
+
+    target: Path
+    target_tagger: str | None
+    source: Path
+    source_tagger: str | None
+
+
+def ensemble(
+    path: Path, output: Path, models: Models, share: float, min_link: float, shard_size: int | None, how: How
+) -> None:
+    """`xproj ensemble`."""
+    from xproj import ensembling
+
+    target = ensembling.opened(models.target, models.target_tagger)
+    source = ensembling.opened(models.source, models.source_tagger)
+    settings = ensembling.Settings(share, min_link)
+    rows = shard_size or ensembling.SLICE
+    with console.row_progress("ensemble", quiet=how.quiet) as progress:
+        result = ensembling.run(path, output, target, source, settings, rows=rows, progress=progress)
+    value = {"output": str(output), "counts": result.counts}
+    console.emit(value, f"{output}: {console.counts_text(result.counts)}", as_json=how.json)
+
+
+@dataclass(frozen=True)
 class Corpora:
     """What `analyse` compares, and in which languages."""
 
