@@ -23,7 +23,7 @@ LAYERS = [
     {"scorers", "refinement"},
     {"stages"},
     {"pipeline", "tables"},
-    {"inspection", "plain", "scoring", "executors", "voting"},
+    {"analysis", "ensembling", "inspection", "plain", "scoring", "executors", "voting"},
     {"console", "doctor", "starter"},
     {"commands"},
     {"cli_options"},

@@ -76,8 +76,9 @@ class Evaluate(Stage):
     name = "evaluate"
     required = ("id", "target_entities")
     optional = ("target_gold", "source_entities", "dropped", "status")
-    follows = ("train",)
+    follows = ("silver", "train")
     sharded = False
+    version = 2
 
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
         """Write and return the scores."""
@@ -88,8 +89,10 @@ class Evaluate(Stage):
         projection = evaluation.projection(inputs, labels=settings.labels, resamples=settings.bootstrap)
         scores: dict[str, Any] = {"projection": projection.as_dict()}
         if self.recipe.train is not None and settings.gold is not None:
-            trained = str(inputs.folders["train"])
-            scored = score_tagger(self.recipe.train.tagger, trained, Path(settings.gold), settings, self.recipe.runtime)
+            model, silver = (inputs.folders[name] for name in ("train", "silver"))
+            scored = score_tagger(
+                self.recipe.train.tagger, str(model), Path(settings.gold), settings, silver, self.recipe.runtime
+            )
             scores["tagging"] = scored.as_dict()
         (output / SCORES).write_text(json.dumps(scores, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return scores
@@ -120,11 +123,32 @@ def _aligner(recipe: Recipe) -> str:
 
 
 def score_tagger(
-    tagger: str, model: str, gold: Path, settings: recipe.Evaluate, runtime: recipe.Runtime | None = None
+    tagger: str,
+    model: str,
+    gold: Path,
+    settings: recipe.Evaluate,
+    training: Path | None = None,
+    runtime: recipe.Runtime | None = None,
 ) -> TaggingScores:
-    """Tag a gold corpus and score the labels."""
+    """Tag a gold corpus and score the labels.
+
+    Args:
+        tagger: the back end.
+        model: its model.
+        gold: a labelled corpus.
+        settings: renamed labels, resamples, and training data that tell seen entities from unseen ones.
+        training: those data where the settings name none.
+        runtime: where the model runs.
+    """
     from xproj import corpora, evaluation, taggers
 
     opened = taggers.open(tagger, model, runtime=runtime)
-    pairs = ((taggers.predict(opened, t["tokens"]), t["entities"]) for t in corpora.read_labelled(gold))
-    return evaluation.tagging(pairs, labels=settings.labels, resamples=settings.bootstrap)
+    familiar = None
+    if (data := Path(settings.training) if settings.training else training) is not None:
+        split = "train" if "train" in corpora.splits(data) else None
+        familiar = evaluation.Familiar.of(corpora.read_labelled(data, split=split), settings.labels)
+    parts = (
+        (taggers.predict(opened, table["tokens"]), table["entities"], table["tokens"])
+        for table in corpora.read_labelled(gold)
+    )
+    return evaluation.tagging(parts, labels=settings.labels, familiar=familiar, resamples=settings.bootstrap)
