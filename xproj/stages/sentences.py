@@ -70,6 +70,7 @@ class Tag(Stage):
     """Labels for the source sentences that have none; gold labels stay."""
 
     name = "tag"
+    version = 2
     required: ClassVar[tuple[str, ...]] = ("id", "source_tokens")
     optional: ClassVar[tuple[str, ...]] = ("source_entities", "source_predicted", "status")
     adds = ("source_entities", "source_predicted")
