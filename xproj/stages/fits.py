@@ -53,6 +53,7 @@ class Train(Stage):
     """A tagger for the target language, from the silver corpus."""
 
     name = "train"
+    version = 2
     required = ()
     keys = ("language",)
     follows = ("silver",)
