@@ -154,7 +154,10 @@ def score(job: dict[str, Any]) -> float:
     from xproj import corpora, evaluation, taggers
 
     tagger = taggers.open("transformers", job["output"])
-    pairs = [(taggers.predict(tagger, t["tokens"]), t["entities"]) for t in corpora.read_labelled(job["held_out"])]
+    pairs = [
+        (taggers.predict(tagger, t["tokens"]), t["entities"], t["tokens"])
+        for t in corpora.read_labelled(job["held_out"])
+    ]
     return float(evaluation.tagging(pairs, resamples=0).micro.f1)
 
 

@@ -47,7 +47,7 @@ def test_probabilities_are_those_of_first_sub_words(transformers_model):
 def test_it_tags_what_it_has_not_seen(transformers_model):
     test = labelled_sentences(60, seed=9)
     tagger = taggers.open("transformers", str(transformers_model))
-    scores = evaluation.tagging([(taggers.predict(tagger, test["tokens"]), test["entities"])])
+    scores = evaluation.tagging([(taggers.predict(tagger, test["tokens"]), test["entities"], test["tokens"])])
     assert scores.micro.f1 > 0.9
 
 

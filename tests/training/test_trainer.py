@@ -54,7 +54,7 @@ def table(tokens, entities, **more):
 
 def f1(folder, tables):
     tagger = taggers.open("transformers", str(folder), runtime=recipe.Runtime(device="cpu"))
-    pairs = [(taggers.predict(tagger, t["tokens"]), t["entities"]) for t in tables]
+    pairs = [(taggers.predict(tagger, t["tokens"]), t["entities"], t["tokens"]) for t in tables]
     return evaluation.tagging(pairs, resamples=0).micro.f1
 
 

@@ -20,7 +20,7 @@ CPUINFO = Path("/proc/cpuinfo")
 
 def useful(device: torch.device) -> bool:
     """Is oneDNN the faster of the two here?"""
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     if torch.backends.cpu.get_cpu_capability() != "AVX512" or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return False
