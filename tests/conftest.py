@@ -24,6 +24,13 @@ def models_folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def transformers_model(models_folder):
+    """The folder of a small token classifier that knows PER, LOC and ORG."""
+    pytest.importorskip("transformers")
+    return small_models.classifier(models_folder)
+
+
+@pytest.fixture(scope="session")
 def translator_model(models_folder):
     """The folder of a small translation model that knows a few sentences of English and German."""
     return small_models.translator(models_folder)

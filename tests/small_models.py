@@ -245,3 +245,49 @@ def translator_examples(pairs: int = 16) -> tuple[tuple[str, str, str, str], ...
 
 def _bracketed(words: list[str]) -> str:
     return " ".join(["[", words[0], "]", *words[1:]])
+
+
+def classifier(folder: Path, *, labels: tuple[str, ...] | None = None, steps: int = 60) -> Path:
+    """A token classifier: `xlmr` trained on the labelled sentences of the tests; other `labels` mean untrained ones."""
+    path = folder / f"classifier-{'-'.join(labels or ())}-{steps}"
+    if path.exists():
+        return path
+    import torch
+    from sentences import labelled_sentences
+    from transformers import AutoModelForTokenClassification, AutoTokenizer
+
+    from xproj.columns import EntityColumn
+
+    base = xlmr(folder, layers=1, max_length=48)
+    names = labels or ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        model = AutoModelForTokenClassification.from_pretrained(
+            base, num_labels=len(names), id2label=dict(enumerate(names)), hidden_dropout_prob=0.0
+        )
+        if labels is None:
+            table = labelled_sentences(150)
+            rows = table["tokens"].to_pylist()
+            given = tokenizer(rows, is_split_into_words=True, return_tensors="pt", padding=True)
+            wanted = torch.full_like(given["input_ids"], -100)
+            column = EntityColumn.read(table["entities"])
+            for row in range(len(rows)):
+                tags = [0] * len(rows[row])
+                for k in range(column.offsets[row], column.offsets[row + 1]):
+                    kind = names.index(f"B-{column.names[column.label[k]]}")
+                    start, end = column.start[k], column.end[k]
+                    tags[start:end] = [kind] + [kind + 1] * (end - start - 1)
+                words = given.word_ids(row)
+                for k, word in enumerate(words):
+                    if word is not None and (k == 0 or words[k - 1] != word):
+                        wanted[row, k] = tags[word]
+            optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+            for _ in range(steps):
+                loss = model(**given, labels=wanted).loss
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+    model.eval().save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return path

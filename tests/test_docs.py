@@ -12,6 +12,7 @@ import typer
 
 from xproj.cli import app
 from xproj.recipe import PATH_KEYS, TABLES, Recipe
+from xproj.recipe.table import tables_in
 from xproj.schema import COLUMNS, DROP_REASONS, STATUSES
 from xproj.starter import toml
 
@@ -48,7 +49,9 @@ def value_of(annotation, metadata, path):
     if get_args(annotation) and type(None) in get_args(annotation):
         return value_of(next(a for a in get_args(annotation) if a is not type(None)), metadata, path)
     if get_origin(annotation) is None:
-        signs = {"ge": "≥", "le": "≤", "lt": "<"}
+        if tables_in(annotation):
+            return "table"
+        signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
         limits = [f"{sign} {getattr(m, key)}" for m in metadata for key, sign in signs.items() if hasattr(m, key)]
         names = {bool: "true or false", int: "integer", float: "number", str: "path" if path else "string"}
         return " ".join([names[annotation], ", ".join(limits)]).strip()
@@ -78,8 +81,19 @@ def recipe_tables():
     for name, model in TABLES.items():
         field = Recipe.model_fields[name]
         need = " Required." if field.is_required() else " Optional." if field.default is None else ""
-        lines += [f"### `[{name}]`", "", f"{model.__doc__}{need}", "", *rows(model, name), ""]
+        lines += [f"### `[{name}]`", "", f"{model.__doc__}{need}", "", *rows(model, name), "", *inner(model, name)]
     return "\n".join(lines)
+
+
+def inner(model, name):
+    """The tables inside a table, each with its keys."""
+    lines = []
+    for key, field in model.model_fields.items():
+        many = "dict" in str(field.annotation)
+        for table in tables_in(field.annotation):
+            title = f"{name}.{key}{'.NAME' * many}"
+            lines += [f"#### `[{title}]`", "", table.__doc__, "", *rows(table, title), "", *inner(table, title)]
+    return lines
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))

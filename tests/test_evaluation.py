@@ -126,7 +126,9 @@ def test_bad_tables_are_refused(table):
 
 def test_tagging():
     predicted, gold = entities([[(0, 1, "PER")], [(0, 1, "DATE")]]), entities([[(0, 1, "PER")], [(0, 1, "DATE")]])
-    scores = evaluation.tagging([(predicted, gold), (predicted, gold)], labels={"DATE": "O"}, resamples=0)
+    words = pa.array([["a"], ["b"]])
+    parts = [(predicted, gold, words), (predicted, gold, words)]
+    scores = evaluation.tagging(parts, labels={"DATE": "O"}, resamples=0)
     assert (scores.sentences, scores.micro.f1, scores.micro.support, scores.micro.interval) == (4, 1.0, 2, None)
 
 

@@ -1,14 +1,19 @@
 """The arithmetic of scores: against plain Python, against seqeval, and against brute resampling."""
 
+from functools import reduce
+from operator import add
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seqeval import metrics as seqeval
 from seqeval.metrics.v1 import precision_recall_fscore_support
 from seqeval.scheme import IOB2
 
-from xproj.columns import EntityColumn, LinkColumn
-from xproj.core import metrics
+from xproj.columns import EntityColumn, LinkColumn, TokenColumn
+from xproj.core import metrics, spans, surfaces
 from xproj.core.metrics import SpanCounts, Tally
 
 LABELS = ("LOC", "ORG", "PER")
@@ -51,6 +56,17 @@ def tags(entities, words=8):
     return row
 
 
+WORDS = [f"w{k % 3}" for k in range(8)]
+TRAINING = TokenColumn.of([WORDS]), EntityColumn.of([[(0, 1, "PER"), (1, 3, "ORG"), (3, 4, "LOC")]])
+
+
+def seen_counts(rows):
+    """Counts with seen and unseen entities; every sentence has the same words."""
+    words = TokenColumn.of([WORDS] * len(rows))
+    training = surfaces.labelled_surfaces(*TRAINING)
+    return SpanCounts.of(*columns(rows), lambda found: surfaces.had(found, words, training))
+
+
 def as_counter(tally):
     return {tuple(c): int(n) for c, n in zip(tally.counts.tolist(), tally.sentences, strict=True)}
 
@@ -79,16 +95,67 @@ def test_scores_equal_seqeval_strict(rows):
     assert [int(tally.totals[2]) for _, tally in sorted(counts.labels.items())] == table[3].tolist()
 
 
-@given(pairs, st.integers(0, 8))
-def test_shards_add_up_in_any_order(rows, cut):
-    whole = SpanCounts.of(*columns(rows))
-    left, right = SpanCounts.of(*columns(rows[:cut])), SpanCounts.of(*columns(rows[cut:]))
-    for merged in (left + right, right + left):
+def random_tags(rng, size):
+    """Tags of a sentence, drawn without regard to any scheme."""
+    return rng.choice(["O", "O", *(f"{p}-{name}" for p in "BI" for name in LABELS)], size=size).tolist()
+
+
+def test_thousands_of_random_sequences_score_as_in_seqeval():
+    """As they are like its lenient mode, and repaired to IOB2 like its strict one."""
+    rng = np.random.default_rng(11)
+    for _ in range(40):
+        lengths = rng.integers(1, 25, size=100)
+        gold, predicted = ([random_tags(rng, size) for size in lengths] for _ in range(2))
+        predicted = [p if rng.random() < 0.5 else list(g) for p, g in zip(predicted, gold, strict=True)]
+        sides = [spans.decode_column(*flat(rows)).entities for rows in (predicted, gold)]
+        ours = metrics.precision_recall_f1(SpanCounts.of(*sides).overall.totals)
+        lenient = [f(gold, predicted) for f in (seqeval.precision_score, seqeval.recall_score, seqeval.f1_score)]
+        assert ours == pytest.approx(lenient)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        repaired = [
+            [part.tolist() for part in np.split(np.array(spans.encode_column(side, offsets)), offsets[1:-1])]
+            for side in sides
+        ]
+        strict = precision_recall_fscore_support(*repaired[::-1], average="micro", scheme=IOB2, zero_division=0)
+        assert ours == pytest.approx(strict[:3])
+
+
+def flat(rows):
+    """Offsets and tags of sentences."""
+    tags = pa.array([tag for row in rows for tag in row], pa.string())
+    return np.concatenate([[0], np.cumsum([len(row) for row in rows])]), tags
+
+
+@given(pairs)
+def test_lengths_and_seen_entities_equal_plain_python(rows):
+    counts = seen_counts(rows)
+    training = {("w0", "PER"), ("w1 w2", "ORG"), ("w0", "LOC")}
+    groups = {
+        "lengths": lambda e: "4+" if e[1] - e[0] > 3 else str(e[1] - e[0]),
+        "seen": lambda e: "seen" if (" ".join(WORDS[e[0] : e[1]]), e[2]) in training else "unseen",
+    }
+    for part, group in groups.items():
+        tallies = getattr(counts, part)
+        assert list(tallies) == list({"lengths": metrics.LENGTHS, "seen": metrics.SEEN}[part])
+        for name, tally in tallies.items():
+            kept = [[None if side is None else [e for e in side if group(e) == name] for side in row] for row in rows]
+            assert as_counter(tally) == as_counter(Tally.of(np.array(reference(kept)).reshape(-1, 3)))
+        assert sum(tally.totals for tally in tallies.values()).tolist() == counts.overall.totals.tolist()
+
+
+@given(pairs, st.lists(st.integers(0, 8), max_size=3))
+def test_shards_add_up_in_any_order(rows, cuts):
+    whole = seen_counts(rows)
+    bounds = sorted({0, len(rows), *(min(cut, len(rows)) for cut in cuts)})
+    parts = [seen_counts(rows[low:high]) for low, high in zip(bounds, bounds[1:], strict=False)] or [whole]
+    for order in (parts, parts[::-1]):
+        merged = reduce(add, order)
         assert np.array_equal(merged.overall.counts, whole.overall.counts)
         assert np.array_equal(merged.overall.sentences, whole.overall.sentences)
-        assert {name: as_counter(tally) for name, tally in merged.labels.items()} == {
-            name: as_counter(tally) for name, tally in whole.labels.items()
-        }
+        for part in ("labels", "lengths", "seen"):
+            tallies, expected = getattr(merged, part), getattr(whole, part)
+            assert list(tallies) == list(expected)
+            assert {n: as_counter(t) for n, t in tallies.items()} == {n: as_counter(t) for n, t in expected.items()}
 
 
 def test_a_span_given_twice_counts_once():

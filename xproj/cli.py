@@ -13,11 +13,22 @@ from typing import Annotated, Any
 import typer
 
 from xproj import __version__
-from xproj.cli_options import RUNS, Json, Language, Languages, Limit, Quiet, RecipePath, Runs, Set, ShardSize, Workers
+from xproj.cli_options import (
+    RUNS,
+    Json,
+    Language,
+    Languages,
+    Limit,
+    Quiet,
+    RecipePath,
+    Runs,
+    Set,
+    ShardSize,
+    SourceLanguage,
+    Workers,
+)
 from xproj.cli_stages import app as stages
 from xproj.errors import XprojError
-
-INTERRUPTED = 130
 
 INTERRUPTED = 130
 
@@ -204,6 +215,53 @@ def vote(
     from xproj import commands
 
     commands.vote(voters, output, method, min_share, shard_size, commands.How(None, False, None, json, quiet))
+
+
+@app.command()
+def ensemble(
+    input_: Annotated[Path, typer.Option("--input", help="translations with links: a Parquet file or a folder")],
+    output: Annotated[Path, typer.Option("--output", help="a .parquet file, else a folder of parts")],
+    model: Annotated[Path, typer.Option("--model", help="a tagger of the target language")],
+    source_model: Annotated[Path, typer.Option("--source-model", help="a tagger of the translation")],
+    tagger: Annotated[str | None, typer.Option("--tagger", help="the back end of --model")] = None,
+    source_tagger: Annotated[str | None, typer.Option("--source-tagger", help="that of --source-model")] = None,
+    share: Annotated[float, typer.Option("--share", min=0, max=1, help="of what comes over links")] = 0.5,
+    min_link: Annotated[float, typer.Option("--min-link", min=0, max=1, help="weaker links do not count")] = 0.0,
+    shard_size: ShardSize = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Label target sentences by two taggers: one reads them, the other their translation, whose labels come over links.
+
+    Example: `xproj ensemble --input linked.parquet --output out.parquet --model swahili --source-model english`
+    """
+    from xproj import commands
+
+    models = commands.Models(model, tagger, source_model, source_tagger)
+    how = commands.How(None, False, None, json, quiet)
+    commands.ensemble(input_, output, models, share, min_link, shard_size, how)
+
+
+@app.command()
+def analyse(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="a corpus of the language that has labels")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="a corpus of the language to label")],
+    model: Annotated[str | None, typer.Option("--model", help="an encoder: a folder, or a hub name")] = None,
+    revision: Annotated[str | None, typer.Option("--revision", help="the commit of a hub model")] = None,
+    language: Language = None,
+    source_language: SourceLanguage = None,
+    limit: Limit = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare two corpora: shared words, words of entities and scripts; with --model also its sub-words.
+
+    Example: `xproj analyse english.conll silver/ --model encoders/afro-xlmr-base`
+    """
+    from xproj import commands
+
+    what = commands.Corpora(source, target, model, revision, (source_language, language), limit)
+    commands.analyse(what, json, quiet)
 
 
 @app.command()

@@ -197,10 +197,12 @@ def evaluate(
         Path | None, typer.Option("--input", help="a projected table; with --model a gold corpus")
     ] = None,
     model: Annotated[Path | None, typer.Option("--model", help="a tagger that tags the gold corpus --input")] = None,
-    tagger: Annotated[str | None, typer.Option("--tagger", help="the back end of --model")] = None,
+    tagger: Annotated[str | None, typer.Option("--tagger", help="the back end of the models")] = None,
     links: Annotated[Path | None, typer.Option("--links", help="links to score: Parquet or i-j lines")] = None,
     gold: Annotated[Path | None, typer.Option("--gold", help="manual links: i-j sure, ipj possible")] = None,
-    compare: Annotated[tuple[Path, Path] | None, typer.Option("--compare", metavar="A B", help="two tables")] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None, typer.Option("--compare", metavar="A B", help="two models, or tables")
+    ] = None,
     set_: Set = None,
     language: Language = None,
     fit: Fit = False,
@@ -210,11 +212,15 @@ def evaluate(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score a projection, a tagger or links; or compare two projections.
+    """Score a projection, a tagger or links; or compare two taggers or projections.
 
     Example: `xproj evaluate --input projected.parquet`
 
     Example: `xproj evaluate --model tagger --input gold.conll --set 'evaluate.labels={DATE = "O"}'`
+
+    Example: `xproj evaluate --model tagger --input gold.conll --set evaluate.training=silver`
+
+    Example: `xproj evaluate --compare tagger-a tagger-b --input gold.conll`
 
     Example: `xproj evaluate --links links.txt --gold gold.align`
 

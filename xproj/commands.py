@@ -301,7 +301,7 @@ def _scores(what: Evaluation, made: Recipe, limit: int) -> Any:
 
     assert made.evaluate is not None
     if what.compare is not None:
-        return scoring.compared(*what.compare, what.input, made.evaluate)
+        return scoring.compared(*what.compare, what.input, made.evaluate, what.tagger, made.runtime)
     if what.links is not None:
         if what.gold is None:
             raise RecipeError("evaluate: --links needs --gold, a file of manual links")
@@ -309,7 +309,7 @@ def _scores(what: Evaluation, made: Recipe, limit: int) -> Any:
     if what.input is None:
         raise RecipeError("evaluate: --input is missing; give a projected table, or a gold corpus for --model")
     if what.model is not None:
-        return scoring.model(what.model, what.tagger, what.input, made.evaluate)
+        return scoring.model(what.model, what.tagger, what.input, made.evaluate, made.runtime)
     return scoring.projected(what.input, made.evaluate, limit=limit)
 
 
@@ -336,6 +336,63 @@ def vote(voters: Sequence[Path], output: Path, method: str, min_share: float, sh
     value = {"output": str(output), "counts": result.counts, "notes": result.notes}
     value |= {} if result.voters is None else {"bea": result.voters}
     console.emit(value, f"{output}: {console.counts_text(result.counts)}", as_json=how.json)
+
+
+@dataclass(frozen=True)
+class Models:
+    """The two taggers of an ensemble, each with its back end where that is said."""
+
+    target: Path
+    target_tagger: str | None
+    source: Path
+    source_tagger: str | None
+
+
+def ensemble(
+    path: Path, output: Path, models: Models, share: float, min_link: float, shard_size: int | None, how: How
+) -> None:
+    """`xproj ensemble`."""
+    from xproj import ensembling
+
+    target = ensembling.opened(models.target, models.target_tagger)
+    source = ensembling.opened(models.source, models.source_tagger)
+    settings = ensembling.Settings(share, min_link)
+    rows = shard_size or ensembling.SLICE
+    with console.row_progress("ensemble", quiet=how.quiet) as progress:
+        result = ensembling.run(path, output, target, source, settings, rows=rows, progress=progress)
+    value = {"output": str(output), "counts": result.counts}
+    console.emit(value, f"{output}: {console.counts_text(result.counts)}", as_json=how.json)
+
+
+@dataclass(frozen=True)
+class Corpora:
+    """What `analyse` compares, and in which languages."""
+
+    source: Path
+    target: Path
+    model: str | None
+    revision: str | None
+    languages: tuple[str | None, str | None]
+    limit: int | None
+
+
+def analyse(what: Corpora, as_json: bool, quiet: bool) -> None:
+    """`xproj analyse`."""
+    from xproj import analysis
+    from xproj.languages import lookup
+
+    source, target = (None if code is None else lookup(code) for code in what.languages)
+    found = analysis.analyse(
+        what.source,
+        what.target,
+        model=what.model,
+        revision=what.revision,
+        languages=(source, target),
+        limit=what.limit or 0,
+    )
+    console.emit(found.as_dict(), *console.analysis_tables(found), as_json=as_json)
+    for line in () if quiet else found.warnings:
+        console.say(line)
 
 
 def doctor(runs: Path, as_json: bool, quiet: bool) -> None:

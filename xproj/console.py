@@ -13,10 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from xproj import processes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.console import RenderableType
+
+    from xproj.analysis import Analysis
 
 
 def say(line: str) -> None:
@@ -25,7 +29,9 @@ def say(line: str) -> None:
 
 
 def emit(value: Any, *renderables: RenderableType, as_json: bool) -> None:
-    """A result on stdout: the value as JSON, or the tables that show it."""
+    """A result on stdout: the value as JSON, or the tables that show it. Only the first of several processes tells."""
+    if not processes.first():
+        return
     if as_json:
         sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
         return
@@ -55,16 +61,56 @@ def counts_text(counts: Mapping[str, Any]) -> str:
 
 
 def scores_table(title: str, scores: Mapping[str, Any]) -> Table:
-    """Span scores kept as JSON: a row per label and one for all."""
+    """Span scores kept as JSON: a row per label, length, seen and unseen, and one for all."""
     made = table(
         title, "label", "P", "R", "F1", "95 %", "gold", "predicted", right=("P", "R", "F1", "gold", "predicted")
     )
-    for name, score in [*scores["labels"].items(), ("all", scores["micro"])]:
-        low_high = score["interval"]
-        interval = "" if low_high is None else f"{low_high[0]:.3f} … {low_high[1]:.3f}"
-        numbers = [f"{score[key]:.3f}" for key in ("precision", "recall", "f1")]
-        made.add_row(name, *numbers, interval, str(score["support"]), str(score["predicted"]))
+    lengths = {f"{name} word{'s' * (name != '1')}": score for name, score in scores["lengths"].items()}
+    seen = {f"{name} in training": score for name, score in scores["seen"].items()}
+    for part in (scores["labels"], lengths, seen, {"all": scores["micro"]}):
+        for name, score in part.items():
+            low_high = score["interval"]
+            interval = "" if low_high is None else f"{low_high[0]:.3f} … {low_high[1]:.3f}"
+            numbers = [f"{score[key]:.3f}" for key in ("precision", "recall", "f1")]
+            made.add_row(name, *numbers, interval, str(score["support"]), str(score["predicted"]))
+        made.add_section()
     return made
+
+
+def analysis_tables(found: Analysis) -> Iterator[RenderableType]:
+    """What `xproj analyse` has found: both corpora side by side, and what of the target the source has."""
+
+    def shown(value: float | None, form: str = ".3f") -> str:
+        return "" if value is None else format(value, form)
+
+    sides = found.source, found.target
+    made = table(None, "", "source", "target", right=("source", "target"))
+    for name, key, form in (
+        ("sentences", "sentences", ","),
+        ("words", "words", ","),
+        ("words in entities", "entity_words", ","),
+        ("sub-words per word", "fertility", ".2f"),
+        ("words with unknown sub-words", "unknown_words", ".1%"),
+        ("unknown sub-words", "unknown_pieces", ".1%"),
+        ("sub-words of one character", "single_characters", ".1%"),
+    ):
+        if getattr(found.source, key) is not None:
+            made.add_row(name, *(shown(getattr(side, key), form) for side in sides))
+    made.add_row("scripts", *(", ".join(f"{s} {x:.1%}" for s, x in list(side.scripts.items())[:3]) for side in sides))
+    yield made
+    columns = "types", "tokens", "shared types", "source types", "target types"
+    made = table(None, "of the target, the source has", *columns, right=columns)
+    for name, part in (
+        ("words", found.words),
+        ("words in entities", found.entity_words),
+        ("sub-words", found.pieces),
+        ("sub-words in entities", found.entity_pieces),
+    ):
+        if part is not None:
+            numbers = part.shared_types, part.source_types, part.target_types
+            made.add_row(name, shown(part.types), shown(part.tokens), *(f"{number:,}" for number in numbers))
+    yield made
+    yield f"script match {found.script_match:.3f}"
 
 
 def event_text(event: Mapping[str, Any]) -> str:
@@ -169,7 +215,7 @@ def _bars() -> Progress:
 @contextmanager
 def reporter(*, quiet: bool) -> Iterator[Silent]:
     """Who reports the stages of a run: bars on a terminal, lines elsewhere, nobody when quiet."""
-    if quiet:
+    if quiet or not processes.first():
         yield Silent()
     elif not sys.stderr.isatty():
         yield Lines()
@@ -181,7 +227,7 @@ def reporter(*, quiet: bool) -> Iterator[Silent]:
 @contextmanager
 def row_progress(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """A bar of rows for one plain stage; None where nobody looks."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or not (processes.first() and sys.stderr.isatty()):
         yield None
         return
     with _bars() as progress:

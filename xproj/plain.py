@@ -204,13 +204,17 @@ def _fit(stage: Stage, source: Source, output: Path, options: Options) -> Result
 def train_on(data: Path, output: Path, made: Recipe, progress: Progress | None = None) -> Result:
     """Train a tagger on a labelled corpus (a silver folder, CoNLL, Parquet, JSONL) and write its model folder.
 
+    A training that was killed goes on where its back end keeps checkpoints, beside `output`.
+
     Raises:
         XprojError: the corpus, the settings or the place cannot be used.
     """
     check_place(output)
     assert made.train is not None
+    if output.parent.is_dir():
+        store.remove_stale(output.parent)
     with store.written(output, folder=True, replace=True) as temporary:
-        counts = train(data, made.train, made.language, temporary, progress)
+        counts = train(data, made.train, made.language, temporary, progress, made.runtime)
         store.write_provenance(temporary, _provenance(STAGES["train"](made)), counts)
     return Result(output, counts, [])
 

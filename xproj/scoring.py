@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from xproj import evaluation, store
+from xproj import corpora, evaluation, store, taggers
 from xproj.columns import LinkColumn
-from xproj.errors import CorpusError, SchemaError
+from xproj.errors import CorpusError, RecipeError, SchemaError
 from xproj.schema import conform
 from xproj.stages import score_tagger
 from xproj.tables import Source
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xproj.evaluation import ComparisonScores, LinkScores, ProjectionScores, TaggingScores
-    from xproj.recipe import Evaluate
+    from xproj.recipe import Evaluate, Runtime
 
 SLICE = 50_000
 PROJECTED = ("target_entities", "target_gold", "source_entities", "dropped", "status")
@@ -36,22 +36,30 @@ def projected(path: Path, settings: Evaluate, *, limit: int = 0) -> ProjectionSc
     return evaluation.projection(tables, labels=settings.labels, resamples=settings.bootstrap)
 
 
-def model(folder: Path, tagger: str | None, gold: Path, settings: Evaluate) -> TaggingScores:
+def model(
+    folder: Path, tagger: str | None, gold: Path, settings: Evaluate, runtime: Runtime | None = None
+) -> TaggingScores:
     """Tag a gold corpus with a model and score the labels.
 
     Args:
         folder: the model.
-        tagger: its back end; None: what `xproj train` has noted in the folder, else spacy.
+        tagger: its back end; None: what `xproj train` has noted in the folder, else as its files tell, else spacy.
         gold: a labelled corpus.
-        settings: renamed labels and resamples.
+        settings: renamed labels, resamples, training data that tell seen entities from unseen ones.
+        runtime: where the model runs.
 
     Raises:
-        XprojError: the model or the corpus cannot be read.
+        XprojError: the model or a corpus cannot be read.
     """
-    if tagger is None:
-        noted = (folder / store.PROVENANCE).is_file()
-        tagger = store.read_provenance(folder)["settings"]["train"]["tagger"] if noted else "spacy"
-    return score_tagger(str(tagger), str(folder), gold, settings)
+    return score_tagger(_back_end(folder, tagger), str(folder), gold, settings, runtime=runtime)
+
+
+def _back_end(folder: Path, tagger: str | None) -> str:
+    if tagger is not None:
+        return tagger
+    if (folder / store.PROVENANCE).is_file():
+        return str(store.read_provenance(folder)["settings"]["train"]["tagger"])
+    return taggers.of_folder(folder) or "spacy"
 
 
 def links(path: Path, gold: Path, settings: Evaluate) -> LinkScores:
@@ -69,20 +77,48 @@ def links(path: Path, gold: Path, settings: Evaluate) -> LinkScores:
     return evaluation.links(parts, evaluation.read_gold_links(gold), resamples=settings.bootstrap)
 
 
-def compared(first: Path, second: Path, gold: Path | None, settings: Evaluate) -> ComparisonScores:
-    """Compare the `target_entities` of two tables of the same rows.
+def compared(
+    first: Path,
+    second: Path,
+    gold: Path | None,
+    settings: Evaluate,
+    tagger: str | None = None,
+    runtime: Runtime | None = None,
+) -> ComparisonScores:
+    """Compare two taggers on a gold corpus, or the `target_entities` of two tables of the same rows.
 
     Args:
-        first: one table.
-        second: the other.
-        gold: a table with `id` and `target_gold` for the same rows; None when both tables have their own.
+        first: a model folder, or a table: a Parquet file or a folder of them.
+        second: the other, of the same kind.
+        gold: for taggers a labelled corpus; for tables one with `id` and `target_gold` of the same rows, None when both
+            tables have their own.
         settings: renamed labels and resamples.
+        tagger: the back end of both models; None: what each one notes.
+        runtime: where they run.
 
     Raises:
-        XprojError: a table cannot be read, or the rows are not the same.
+        XprojError: a table or model cannot be read, the rows are not the same, or one is a model, the other a table.
     """
-    tables = (_with_gold(Source(path), None if gold is None else Source(gold)) for path in (first, second))
+    models = [path.is_dir() and not any(path.glob("*.parquet")) for path in (first, second)]
+    if models[0] != models[1]:
+        model, table = (first, second) if models[0] else (second, first)
+        raise RecipeError(
+            f"evaluate --compare: {model} is a model, {table} a table; give two models with --input GOLD, or two tables"
+        )
+    if not models[0]:
+        tables = [_with_gold(Source(path), None if gold is None else Source(gold)) for path in (first, second)]
+    elif gold is None:
+        raise RecipeError("evaluate --compare: two models need --input, a gold corpus that both tag")
+    else:
+        tables = [_tagged(path, tagger, gold, runtime) for path in (first, second)]
     return evaluation.compare(*tables, labels=settings.labels, resamples=settings.bootstrap)
+
+
+def _tagged(folder: Path, tagger: str | None, gold: Path, runtime: Runtime | None) -> Iterator[pa.Table]:
+    opened = taggers.open(_back_end(folder, tagger), str(folder), runtime=runtime)
+    for table in corpora.read_labelled(gold):
+        predicted = taggers.predict(opened, table["tokens"])
+        yield pa.table({"id": table["id"], "target_entities": predicted, "target_gold": table["entities"]})
 
 
 def _with_gold(system: Source, gold: Source | None) -> Iterator[pa.Table]:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from xproj import processes
 from xproj.columns import combine
 from xproj.errors import StoreError, XprojError
 from xproj.fingerprints import FileHashes, canonical
@@ -82,7 +83,7 @@ def written(path: Path, *, folder: bool = False, replace: bool = False) -> Itera
     """A temporary file name (or an empty temporary folder) that becomes `path` when the block ends well.
 
     A file is replaced. A folder that is there already was finished by another process and is kept, having the same
-    content, unless `replace` is set.
+    content, unless `replace` is set. Of processes that were started together only the first one's remains.
 
     Raises:
         StoreError: the place cannot be written.
@@ -95,7 +96,8 @@ def written(path: Path, *, folder: bool = False, replace: bool = False) -> Itera
             if folder:
                 temporary.mkdir()
             yield temporary
-            publish(temporary, path, replace=replace)
+            if processes.first():
+                publish(temporary, path, replace=replace)
     except XprojError as error:
         # whoever wrote there knew only the temporary name
         raise type(error)(str(error).replace(str(temporary), str(path))) from error

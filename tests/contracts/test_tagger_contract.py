@@ -6,7 +6,7 @@ import pytest
 
 from xproj import taggers
 
-NAMES = ["spacy"]
+NAMES = ["spacy", "transformers"]
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -221,7 +221,7 @@ def test_own_ids_scores_and_confidence(write):
     record = {"id": 11, "tokens": ["Ann"], "entities": entities[0], "confidence": 0.25}
     read = labelled(write("a.jsonl", lines(record)))
     assert read.slice(0, 1).to_pylist() == [
-        {"id": "11", "tokens": ["Ann"], "entities": entities[0], "confidence": 0.25}
+        {"id": "11", "tokens": ["Ann"], "entities": entities[0], "confidence": 0.25, "lost_spans": None}
     ]
 
 

@@ -15,7 +15,7 @@ from xproj.errors import BackendError, RecipeError
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
-from xproj.encoders import transformer  # noqa: E402
+from xproj.encoders import network  # noqa: E402
 
 KINDS = ["bert", "xlmr", "m2m"]
 LANGUAGE = "deu_Latn"
@@ -95,7 +95,7 @@ def cheapest(widths, tokens, overhead):
 @given(st.lists(st.integers(1, 40), max_size=9), st.integers(0, 4), st.sampled_from([1, 60, 200]), st.integers(0, 60))
 def test_batches_are_the_cheapest(lengths, extra, tokens, overhead):
     lengths = np.array(lengths, dtype=np.int64)
-    found = list(transformer.batches(lengths, extra, tokens, overhead))
+    found = list(network.batches(lengths, extra, tokens, overhead))
     assert sorted(row for batch in found for row in batch.tolist()) == list(range(len(lengths)))
     widths = [int(lengths[batch].max()) + extra for batch in found]
     sizes = [len(batch) for batch in found]

@@ -178,7 +178,7 @@ class EncoderAligner:
             BackendError: no such model or device, or a GPU that is too small.
         """
         encoder = self.encoder
-        before = _counts(encoder)
+        before = encoder.counts()
         for language in languages:
             encoder.special(language)
         pieces = encoder.pieces(source), encoder.pieces(target)
@@ -187,7 +187,7 @@ class EncoderAligner:
             for part, language in zip(pieces, languages, strict=True)
         ]
         rows, found = self._align(sides[0], sides[1])
-        self.counts = {name: count - before[name] for name, count in _counts(encoder).items()}
+        self.counts = {name: count - before[name] for name, count in encoder.counts().items()}
         lengths = np.zeros(len(source), dtype=np.int64)
         lengths[rows] = np.diff(found[0])
         starts = np.zeros(len(source), dtype=np.int64)
@@ -240,14 +240,3 @@ class EncoderAligner:
                 'set runtime.device = "cpu"'
             ) from error
         return found
-
-
-def _counts(encoder: Encoder) -> dict[str, int]:
-    """What is counted of an encoder's work, as the report names it."""
-    return {
-        "words.without_subwords": encoder.wordless,
-        "words.cut": encoder.cut_words,
-        "sentences.windowed": encoder.windowed,
-        "sentences.not_finite": encoder.overflown,
-        "batches.halved": encoder.halved,
-    }

@@ -8,7 +8,7 @@ small: a corpus of a million sentences has a few hundred distinct counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Score = Callable[[np.ndarray], np.ndarray]
 
 CORRECT, PREDICTED, GOLD = range(3)
+LENGTHS = ("1", "2", "3", "4+")
+SEEN = ("seen", "unseen")
 CELLS = 4_000_000  # numbers that the resamples of one chunk may hold
 
 
@@ -123,36 +125,65 @@ def sentence_counts(spans: Spans, rows: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class SpanCounts:
-    """The span counts of a corpus, over all labels and for each one. Corpora add up."""
+    """The span counts of a corpus: over all labels, for each one, by length, and by whether training had them.
+
+    `lengths` has "1", "2", "3" and "4+" words, `seen` has "seen" and "unseen", and is empty where training is not
+    known. A span counts where it belongs by its own length and words, be it predicted or gold. Corpora add up.
+    """
 
     overall: Tally
     labels: dict[str, Tally]
+    lengths: dict[str, Tally] = field(default_factory=dict)
+    seen: dict[str, Tally] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, predicted: EntityColumn, gold: EntityColumn) -> SpanCounts:
+    def of(cls, predicted: EntityColumn, gold: EntityColumn, seen: Callable[[Spans], Bool] | None = None) -> SpanCounts:
         """Count the rows that have gold, null rows of `predicted` having predicted nothing.
+
+        Args:
+            predicted: what a system says.
+            gold: what is true.
+            seen: of which spans training had the words with the label, (k,).
 
         Raises:
             ValueError: the columns have different numbers of rows.
         """
         spans = match(predicted, gold)
-        kept = spans.where(gold.valid[spans.row])
+        known = gold.valid[spans.row]
+        kept = spans.where(known)
         number = np.cumsum(gold.valid) - 1
         kept = kept._replace(row=number[kept.row])
         rows = int(gold.valid.sum())
         overall = Tally.of(sentence_counts(kept, rows))
-        return cls(overall, {name: _label_tally(kept, i, rows) for i, name in enumerate(kept.names)})
+        length = np.minimum(kept.end - kept.start, len(LENGTHS)) - 1
+        familiar = {} if seen is None else _places(SEEN, np.where(seen(spans)[known], 0, 1))
+        parts = _places(kept.names, kept.label), _places(LENGTHS, length), familiar
+        return cls(overall, *({name: _part(kept, keep, rows) for name, keep in part.items()} for part in parts))
 
     def __add__(self, other: SpanCounts) -> SpanCounts:
-        names = sorted({*self.labels, *other.labels})
         mine, others = Tally.zeros(len(self.overall)), Tally.zeros(len(other.overall))
-        labels = {name: self.labels.get(name, mine) + other.labels.get(name, others) for name in names}
-        return SpanCounts(self.overall + other.overall, labels)
+
+        def merged(one: dict[str, Tally], two: dict[str, Tally]) -> dict[str, Tally]:
+            names = [*one, *(name for name in two if name not in one)]
+            return {name: one.get(name, mine) + two.get(name, others) for name in names}
+
+        labels = merged(self.labels, other.labels)
+        return SpanCounts(
+            self.overall + other.overall,
+            {name: labels[name] for name in sorted(labels)},
+            merged(self.lengths, other.lengths),
+            merged(self.seen, other.seen),
+        )
 
 
-def _label_tally(spans: Spans, label: int, rows: int) -> Tally:
-    """The tally of one label; only the rows that have it are looked at, the others are all zeros."""
-    chosen = spans.where(spans.label == label)
+def _places(names: tuple[str, ...], number: np.ndarray) -> dict[str, Bool]:
+    """For each name where its number stands."""
+    return {name: number == i for i, name in enumerate(names)}
+
+
+def _part(spans: Spans, keep: Bool, rows: int) -> Tally:
+    """The tally of some spans; only the rows that have them are looked at, the others are all zeros."""
+    chosen = spans.where(keep)
     present, compact = np.unique(chosen.row, return_inverse=True)
     tally = Tally.of(sentence_counts(chosen._replace(row=compact), len(present)))
     return tally + Tally.zeros(rows - len(present))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from xproj.columns import ENTITY, combine
+from xproj.columns import ENTITY, SPAN, combine
 from xproj.core.words import splitter_for
 from xproj.corpora.files import natural
 from xproj.corpora.notes import IngestNotes
@@ -23,7 +25,13 @@ if TYPE_CHECKING:
     from xproj.languages import Language
 
 LABELLED = pa.schema(
-    {"id": pa.string(), "tokens": pa.list_(pa.string()), "entities": pa.list_(ENTITY), "confidence": pa.float32()}
+    {
+        "id": pa.string(),
+        "tokens": pa.list_(pa.string()),
+        "entities": pa.list_(ENTITY),
+        "confidence": pa.float32(),
+        "lost_spans": pa.list_(SPAN),
+    }
 )
 
 
@@ -69,7 +77,8 @@ def read_labelled(
         notes.sentences += table.num_rows
         notes.labelled += len(entities) - entities.null_count
         notes.entities += pc.sum(pc.list_value_length(entities)).as_py() or 0
-        columns = [ids, combine(table["tokens"]), entities, combine(table["confidence"])]
+        columns = [ids, combine(table["tokens"]), entities]
+        columns += [combine(table["confidence"]), combine(table["lost_spans"])]
         yield pa.table(columns, schema=LABELLED)
         if limit and count >= limit:
             return
@@ -84,6 +93,15 @@ def _open(path: Path, format: str, split: str | None) -> Corpus:
     if not found:
         raise CorpusError(f"{path}: no split {split!r}; it has {', '.join(splits(path)) or 'none'}")
     return Corpus(str(path), "the path", "parquet", tuple(found))
+
+
+def made_by(folder: Path) -> dict[str, Any]:
+    """What made a silver folder: language, licences, signature; empty for any other corpus."""
+    first = next(iter(sorted((folder / "data").glob("*.parquet"))), None)
+    if first is None:
+        return {}
+    found: dict[str, Any] = json.loads((pq.read_schema(first).metadata or {}).get(b"xproj", b"{}"))
+    return found
 
 
 def splits(folder: Path) -> list[str]:

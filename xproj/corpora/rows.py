@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from xproj.columns import ENTITY, EntityColumn, TokenColumn, build_list
+from xproj.columns import ENTITY, SPAN, EntityColumn, TokenColumn, build_list
 from xproj.core.spans import TagError, decode_column, detect_scheme, not_allowed
 from xproj.corpora.notes import IngestNotes
 from xproj.errors import CorpusError
@@ -94,11 +94,14 @@ def batch_table(
     lines: Sequence[int],
     sides: Mapping[Side, Sequence[pa.Array]],
     confidence: pa.Array | None = None,
+    lost_spans: pa.Array | None = None,
 ) -> pa.Table:
-    """The table of one batch: id, line, confidence, and per side text, tokens and entities."""
+    """The table of one batch: id, line, confidence, lost spans, and per side text, tokens and entities."""
     columns = [pa.array(ids, type=pa.string()), pa.array(lines, type=pa.int64())]
     columns.append(pa.nulls(len(lines), pa.float32()) if confidence is None else confidence)
-    fields = [pa.field("id", pa.string()), pa.field("line", pa.int64()), pa.field("confidence", pa.float32())]
+    columns.append(pa.nulls(len(lines), pa.list_(SPAN)) if lost_spans is None else lost_spans)
+    fields = [pa.field("id", pa.string()), pa.field("line", pa.int64())]
+    fields += [pa.field("confidence", pa.float32()), pa.field("lost_spans", pa.list_(SPAN))]
     for side, arrays in sides.items():
         columns += arrays
         fields += side.schema()

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from xproj.columns import ENTITY, EntityColumn, TokenColumn, build_list, combine, flatten
+from xproj.columns import ENTITY, SPAN, EntityColumn, LinkColumn, TokenColumn, build_list, combine, flatten
+from xproj.core import lost
 from xproj.core.spans import encode_column
 from xproj.corpora.card import card
 from xproj.corpora.ids import Digests, digests
@@ -43,11 +44,12 @@ SILVER = pa.schema(
         "language": pa.string(),
         "source_tokens": pa.list_(pa.string()),
         "source_entities": pa.list_(ENTITY),
+        "lost_spans": pa.list_(SPAN),
     }
 )
 OURS = re.compile(r"\.?[A-Za-z0-9_.]+-\d{5}(-of-\d{5}\.parquet|\.tmp)")
 READ = ("id", "target_tokens", "target_entities")
-READ_TOO = ("source_tokens", "source_entities", "status", "dropped")
+READ_TOO = ("source_tokens", "source_entities", "status", "dropped", "links")
 LETTERS = re.compile(r"[\W_]+")
 
 
@@ -217,8 +219,24 @@ def _silver_table(table: pa.Table, language: Language) -> pa.Table:
         pa.array([language.code] * table.num_rows, type=pa.string()),
         combine(table["source_tokens"]),
         combine(table["source_entities"]),
+        _lost_spans(table, tokens),
     ]
     return pa.table(columns, schema=SILVER)
+
+
+def _lost_spans(table: pa.Table, tokens: TokenColumn) -> pa.ListArray:
+    """The target words on which each row's dropped entities may lie; all of them where there are no links."""
+    offsets, dropped, _ = flatten(table["dropped"])
+    rows = np.repeat(np.arange(table.num_rows), np.diff(offsets))
+    entities, links = EntityColumn.read(table["source_entities"]), LinkColumn.read(table["links"])
+    number = pc.struct_field(dropped, "source_entity").to_numpy(zero_copy_only=False)
+    at = entities.offsets[:-1][rows] + number
+    unsure = lost.unsure_words(
+        rows, entities.start[at], entities.end[at], links.offsets, links.source, links.target, tokens.offsets
+    )
+    bounds, start, end = lost.runs(unsure, tokens.offsets)
+    spans = pa.StructArray.from_arrays([pa.array(start), pa.array(end)], fields=list(SPAN))
+    return build_list(bounds, spans)
 
 
 def _shares(split: Mapping[str, float]) -> dict[str, float]:

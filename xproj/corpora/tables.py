@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from xproj.columns import ENTITY, EntityColumn, TokenColumn, combine, flatten
+from xproj.columns import ENTITY, SPAN, EntityColumn, TokenColumn, combine, flatten
 from xproj.corpora.files import open_seekable
 from xproj.corpora.records import SPAN_KEYS, TAG_KEYS, TOKEN_KEYS, records_table, sides_in, tags_of
 from xproj.corpora.rows import Where, batch_table, checked, entities_of_tags, relabelled, scheme_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 NAMES = (
     "id",
     "confidence",
+    "lost_spans",
     "text",
     *TOKEN_KEYS,
     *TAG_KEYS,
@@ -154,7 +155,8 @@ def _table(
         columns[side] = _arrays(table, prefix, tokens, Where(path, lines), side, options, scheme)
     ids = _cast(table, "id", pa.string(), path) if "id" in table.column_names else pa.nulls(len(lines), pa.string())
     confidence = _cast(table, "confidence", pa.float32(), path) if "confidence" in table.column_names else None
-    return batch_table(ids, lines, columns, confidence)
+    lost = _cast(table, "lost_spans", pa.list_(SPAN), path) if "lost_spans" in table.column_names else None
+    return batch_table(ids, lines, columns, confidence, lost)
 
 
 def _arrays(

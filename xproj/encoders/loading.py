@@ -155,8 +155,17 @@ def encoder(path: Path, settings: EncoderSettings, place: torch.device) -> Any:
         for norm in FINAL_NORMS:
             if hasattr(found, norm):
                 setattr(found, norm, torch.nn.Identity())
+    return placed(found, name, place)
+
+
+def placed(model: Any, name: str, place: torch.device) -> Any:
+    """A model on its device, for inference.
+
+    Raises:
+        BackendError: it does not fit there.
+    """
     try:
-        return found.eval().requires_grad_(False).to(place)
+        return model.eval().requires_grad_(False).to(place)
     except torch.OutOfMemoryError as error:
         raise BackendError(
             f'model {name}: does not fit on {place}; set runtime.device = "cpu" or a half-precision dtype'

@@ -6,10 +6,19 @@ Counts add up (`a + b`), so shards are counted apart and merged in any order; sc
 from xproj.evaluation.aligned import GoldLinks, LinkScores, links, read_gold_links
 from xproj.evaluation.projected import ProjectionCounts, ProjectionScores, projection
 from xproj.evaluation.report import Scores, table
-from xproj.evaluation.spans import ComparisonScores, SpanScore, TaggingScores, compare, count_spans, tagging
+from xproj.evaluation.spans import (
+    ComparisonScores,
+    Familiar,
+    SpanScore,
+    TaggingScores,
+    compare,
+    count_spans,
+    tagging,
+)
 
 __all__ = [
     "ComparisonScores",
+    "Familiar",
     "GoldLinks",
     "LinkScores",
     "ProjectionCounts",

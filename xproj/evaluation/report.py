@@ -64,8 +64,12 @@ def _spans(scores: TaggingScores, title: str | None) -> Table:
     from rich.markup import escape
 
     made = _table(title, "label", "P", "R", "F1", "95 %", "gold", "predicted")
-    for name, score in scores.labels.items():
-        made.add_row(escape(name), *_span_cells(score), end_section=name == list(scores.labels)[-1])
+    lengths = {f"{name} word{'s' * (name != '1')}": score for name, score in scores.lengths.items()}
+    seen = {f"{name} in training": score for name, score in scores.seen.items()}
+    for part in (scores.labels, lengths, seen):
+        for name, score in part.items():
+            made.add_row(escape(name), *_span_cells(score))
+        made.add_section()
     made.add_row("all", *_span_cells(scores.micro))
     return _stack(made, f"{scores.sentences} sentences with gold, macro F1 {scores.macro_f1:.3f}")
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from xproj.columns import EntityColumn, combine
+from xproj.columns import EntityColumn, TokenColumn, combine
 from xproj.core import metrics
 from xproj.core.labels import relabel, select
 from xproj.core.metrics import CORRECT, GOLD, PREDICTED, SpanCounts, Tally
+from xproj.core.surfaces import had, labelled_surfaces
 from xproj.errors import SchemaError
 from xproj.schema import STATUSES, conform, status_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    Column: TypeAlias = pa.ChunkedArray | pa.Array
 
 Interval = tuple[float, float]
 
@@ -47,35 +51,71 @@ class SpanScore:
 
 @dataclass(frozen=True)
 class TaggingScores:
-    """Scores of labels against gold labels: over all of them (micro), by label, and the mean over labels (macro)."""
+    """Scores of labels against gold labels: over all of them (micro), by label, and the mean over labels (macro).
+
+    `lengths` are those of entities of 1, 2, 3 and more words; `seen` those of entities that training data have with the
+    same words and label, and of the others; empty where training data are not known.
+    """
 
     sentences: int
     micro: SpanScore
     macro_f1: float
     labels: dict[str, SpanScore]
+    lengths: dict[str, SpanScore]
+    seen: dict[str, SpanScore]
 
     @classmethod
     def of(cls, counts: SpanCounts, *, resamples: int = 1000, seed: int = 0) -> TaggingScores:
         """The scores of counts. Labels that occur in gold nowhere have no share in the macro mean."""
-        labels = {name: SpanScore.of(tally, resamples, seed) for name, tally in sorted(counts.labels.items())}
+        labels, lengths, seen = (
+            {name: SpanScore.of(tally, resamples, seed) for name, tally in part.items()}
+            for part in (dict(sorted(counts.labels.items())), counts.lengths, counts.seen)
+        )
         supported = [score.f1 for score in labels.values() if score.support]
         macro = float(np.mean(supported)) if supported else 0.0
-        return cls(len(counts.overall), SpanScore.of(counts.overall, resamples, seed), macro, labels)
+        micro = SpanScore.of(counts.overall, resamples, seed)
+        return cls(len(counts.overall), micro, macro, labels, lengths, seen)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Familiar:
+    """The surface forms of entities in training data, with their labels; they tell seen entities from unseen ones."""
+
+    forms: pa.Array
+
+    @classmethod
+    def of(cls, tables: Iterable[pa.Table], labels: Mapping[str, str] | None = None) -> Familiar:
+        """The distinct ones in tables with `tokens` and `entities`, labels renamed or dropped."""
+        found: pa.Array = pa.array([], pa.string())
+        for table in tables:
+            entities = relabel(EntityColumn.read(table["entities"]), labels or {})
+            forms = labelled_surfaces(TokenColumn.read(table["tokens"]), entities)
+            found = pc.unique(pa.concat_arrays([found, forms]))
+        return cls(found)
+
+
 def tagging(
-    pairs: Iterable[tuple[pa.ChunkedArray | pa.Array, pa.ChunkedArray | pa.Array]],
+    parts: Iterable[tuple[Column, Column, Column]],
     *,
     labels: Mapping[str, str] | None = None,
+    familiar: Familiar | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> TaggingScores:
-    """Score predicted entities against gold ones, given as pairs of `list<entity>` columns. Null gold is not scored."""
-    counts = (count_spans(predicted, gold, labels or {}) for predicted, gold in pairs)
+    """Score predicted entities against gold ones. Null gold is not scored.
+
+    Args:
+        parts: columns of the same rows: predicted entities, gold ones, and words.
+        labels: renames labels on both sides; `O` drops them.
+        familiar: tells seen entities from unseen ones.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    counts = (count_spans(predicted, gold, labels or {}, words, familiar) for predicted, gold, words in parts)
     return TaggingScores.of(reduce(add, counts, NO_SPANS), resamples=resamples, seed=seed)
 
 
@@ -83,10 +123,21 @@ NO_SPANS = SpanCounts(Tally.zeros(0), {})
 
 
 def count_spans(
-    predicted: pa.ChunkedArray | pa.Array, gold: pa.ChunkedArray | pa.Array, labels: Mapping[str, str]
+    predicted: Column,
+    gold: Column,
+    labels: Mapping[str, str],
+    words: Column | None = None,
+    familiar: Familiar | None = None,
 ) -> SpanCounts:
-    """The span counts of two `list<entity>` columns, labels renamed or dropped on both sides."""
-    return SpanCounts.of(relabel(EntityColumn.read(predicted), labels), relabel(EntityColumn.read(gold), labels))
+    """The span counts of two `list<entity>` columns, labels renamed or dropped on both sides.
+
+    With the words of the sentences and what is familiar from training, seen and unseen entities are counted apart.
+    """
+    system, truth = (relabel(EntityColumn.read(column), labels) for column in (predicted, gold))
+    if words is None or familiar is None:
+        return SpanCounts.of(system, truth)
+    tokens = TokenColumn.read(words)
+    return SpanCounts.of(system, truth, lambda spans: had(spans, tokens, familiar.forms))
 
 
 @dataclass(frozen=True)

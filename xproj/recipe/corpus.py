@@ -30,6 +30,15 @@ class Tag(Table):
 
     tagger: str = Field("spacy", description="tagger back end")
     model: str = Field(..., description="a model folder or name")
+    revision: str | None = Field(
+        None, description="transformers: the commit of a model on the hub, 40 hexadecimal digits"
+    )
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="transformers: numbers of the model"
+    )
+    min_score: float = Field(
+        0.0, ge=0, le=1, description="entities whose words have a smaller mean probability are left out and counted"
+    )
     labels: dict[str, str] = Field(default_factory=dict, description="rename labels; 'O' drops them")
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 # what is no folder is the name of a model
-MODEL_KEYS = ("model", "translator_model", "tokenizer")
+MODEL_KEYS = ("model", "translator_model", "tokenizer", "evaluator")
 
 
 PATH_KEYS = {
@@ -24,8 +24,8 @@ PATH_KEYS = {
     "align": ("model", "prime", "links"),
     "score": ("model", "translator_model"),
     "silver": ("hold_out",),
-    "train": ("dev",),
-    "evaluate": ("gold",),
+    "train": ("dev", "model"),
+    "evaluate": ("gold", "training"),
 }
 
 
@@ -41,16 +41,20 @@ def resolve(recipe: Recipe, folder: Path) -> Recipe:
             path = folder / raw.replace("{language}", recipe.language or "{language}")
             if not is_model(key) or path.exists():
                 changed[key] = str(path.absolute())
-        update[table] = value.model_copy(update=with_paths(value.model_dump(), changed))
+        update[table] = type(value).model_validate(with_paths(value.model_dump(), changed))
     return recipe.model_copy(update=update)
 
 
 def paths(name: str, table: Table) -> dict[str, str]:
-    """The paths and model names in the table `name`, by key; those of an ensemble's members as `members.NAME.key`."""
+    """The paths and model names in the table `name`, by key; those in inner tables as `members.NAME.key`."""
     keys = PATH_KEYS.get(name, ())
     found = {key: getattr(table, key) for key in keys}
     for member, settings in getattr(table, "members", {}).items():
         found |= {f"members.{member}.{key}": settings.get(key) for key in keys}
+    for part, corpus in getattr(table, "corpora", {}).items():
+        found[f"corpora.{part}.path"] = corpus.path
+    if (distill := getattr(table, "distill", None)) is not None:
+        found |= {f"distill.{key}": value for key, value in distill.paths().items()}
     return {key: value for key, value in found.items() if value is not None}
 
 

@@ -23,6 +23,12 @@ class Score(Table):
     scorers: tuple[str, ...] = Field(..., description="tagger, tagger_span, translation, self_training")
     tagger: str = Field("spacy", description="tagger back end")
     model: str | None = Field(None, description="the tagger's model: a folder or name, of the target language")
+    revision: str | None = Field(
+        None, description="transformers: the commit of the tagger's model on the hub, 40 hexadecimal digits"
+    )
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="transformers: numbers of the tagger's model"
+    )
     translator: str | None = Field(None, description="translator back end")
     translator_model: str | None = Field(None, description="the translator's model: a folder or name")
     folds: int = Field(5, ge=2, description="self_training: taggers trained; each scores what it has not seen")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -39,7 +39,7 @@ def explain(
         location = [*prefix, *(str(part) for part in item["loc"])]
         key = ".".join(location)
         if item["type"] == "extra_forbidden":
-            table = (tables or {}).get(location[0], root) if len(location) > 1 else root
+            table = _inner((tables or {}).get(location[0], root) if len(location) > 1 else root, location)
             parts.append(unknown("key", key.rsplit(".", 1)[-1], table.model_fields, f"[{'.'.join(location[:-1])}]"))
         elif item["type"] == "missing":
             parts.append(f"{key} is missing; {item['msg'].lower()}")
@@ -48,3 +48,18 @@ def explain(
         else:
             parts.append(f"{key} = {item['input']!r}: {item['msg']}")
     return "; ".join(parts)
+
+
+def _inner(table: type[BaseModel], location: list[str]) -> type[BaseModel]:
+    """The class of the innermost table on the way to a key, through keys whose values are tables."""
+    for key in location[:-1]:
+        if key in table.model_fields:
+            table = next(iter(tables_in(table.model_fields[key].annotation)), table)
+    return table
+
+
+def tables_in(annotation: Any) -> list[type[Table]]:
+    """The tables that a key may hold, itself or as values of names."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        return [annotation] if issubclass(annotation, Table) else []
+    return [table for part in get_args(annotation) for table in tables_in(part)]

@@ -120,16 +120,22 @@ class TargetTagger:
 
 @dataclass(frozen=True)
 class Setup:
-    """What the scorers of one stage share: its settings, the folder that `fit` left, and the tagger, opened once."""
+    """What the scorers of a stage share: settings, the folder that `fit` left, where models run, and the tagger."""
 
     settings: recipe.Score
     fitted: Path | None = None
+    runtime: recipe.Runtime | None = None
 
     @cached_property
     def tagger(self) -> TargetTagger:
         """The tagger that `score.tagger` and `score.model` name."""
         assert self.settings.model is not None
-        return TargetTagger(taggers.open(self.settings.tagger, self.settings.model))
+        return TargetTagger(self.open_tagger(self.settings.model, self.settings.revision))
+
+    def open_tagger(self, model: str, revision: str | None = None) -> Tagger:
+        """The tagger of `score.tagger` with a model."""
+        settings = self.settings
+        return taggers.open(settings.tagger, model, revision=revision, dtype=settings.dtype, runtime=self.runtime)
 
 
 def check(settings: recipe.Score) -> None:

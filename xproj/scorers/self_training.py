@@ -46,7 +46,7 @@ class SelfTrainingScorer:
         """The tagger of each fold that had something to learn."""
         settings = self._setup.settings
         folders = {fold: self._folder / _name(fold) for fold in range(settings.folds)}
-        return {fold: taggers.open(settings.tagger, str(path)) for fold, path in folders.items() if path.is_dir()}
+        return {fold: self._setup.open_tagger(str(path)) for fold, path in folders.items() if path.is_dir()}
 
     def score(self, task: MatchTask) -> list[np.ndarray]:
         """One array (n_entities, n_candidates) per row; 0 in a fold without a tagger."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from xproj import __version__
 from xproj.stages.base import Inputs, Stage, language_of
+from xproj.stages.training import train
 
 if TYPE_CHECKING:
     from xproj import recipe
@@ -22,8 +23,9 @@ class Silver(Stage):
     """The labelled target sentences as a dataset."""
 
     name = "silver"
+    version = 2
     required = ("id", "target_tokens", "target_entities")
-    optional = ("source_tokens", "source_entities", "status", "dropped")
+    optional = ("source_tokens", "source_entities", "status", "dropped", "links")
     keys = ("route", "language", "source")
     sharded = False
 
@@ -51,15 +53,22 @@ class Train(Stage):
     """A tagger for the target language, from the silver corpus."""
 
     name = "train"
+    version = 2
     required = ()
     keys = ("language",)
     follows = ("silver",)
     sharded = False
 
+    def __init__(self, recipe: Recipe, fitted: Path | None = None) -> None:
+        super().__init__(recipe, fitted)
+        if recipe.train is not None:
+            recipe.train.check()
+
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
         """Write the tagger's model folder."""
-        assert self.recipe.train is not None
-        return train(inputs.folders["silver"], self.recipe.train, self.recipe.language, output, progress)
+        made = self.recipe
+        assert made.train is not None
+        return train(inputs.folders["silver"], made.train, made.language, output, progress, made.runtime)
 
 
 class Evaluate(Stage):
@@ -68,8 +77,9 @@ class Evaluate(Stage):
     name = "evaluate"
     required = ("id", "target_entities")
     optional = ("target_gold", "source_entities", "dropped", "status")
-    follows = ("train",)
+    follows = ("silver", "train")
     sharded = False
+    version = 2
 
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
         """Write and return the scores."""
@@ -80,7 +90,10 @@ class Evaluate(Stage):
         projection = evaluation.projection(inputs, labels=settings.labels, resamples=settings.bootstrap)
         scores: dict[str, Any] = {"projection": projection.as_dict()}
         if self.recipe.train is not None and settings.gold is not None:
-            scored = score_tagger(self.recipe.train.tagger, str(inputs.folders["train"]), Path(settings.gold), settings)
+            model, silver = (inputs.folders[name] for name in ("train", "silver"))
+            scored = score_tagger(
+                self.recipe.train.tagger, str(model), Path(settings.gold), settings, silver, self.recipe.runtime
+            )
             scores["tagging"] = scored.as_dict()
         (output / SCORES).write_text(json.dumps(scores, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return scores
@@ -110,36 +123,33 @@ def _aligner(recipe: Recipe) -> str:
     return f"ensemble-{align.combine}({'+'.join(sorted(align.members))})" if align.members else align.aligner
 
 
-def train(
-    data: Path, settings: recipe.Train, language: str | None, output: Path, progress: Progress | None
-) -> dict[str, Any]:
-    """Train the tagger that `settings` asks for on a labelled corpus and write its model folder.
+def score_tagger(
+    tagger: str,
+    model: str,
+    gold: Path,
+    settings: recipe.Evaluate,
+    training: Path | None = None,
+    runtime: recipe.Runtime | None = None,
+) -> TaggingScores:
+    """Tag a gold corpus and score the labels.
 
-    Of a silver dataset with splits, `train` is learned from, and `dev` picks the best epoch unless `settings` names
-    another corpus for that.
+    Args:
+        tagger: the back end.
+        model: its model.
+        gold: a labelled corpus.
+        settings: renamed labels, resamples, and training data that tell seen entities from unseen ones.
+        training: those data where the settings name none.
+        runtime: where the model runs.
     """
-    from xproj import corpora, taggers
-
-    splits = corpora.splits(data)
-    made = language_of(language)
-    dev = None
-    if settings.dev is not None:
-        dev = corpora.read_labelled(settings.dev, language=made, labels=settings.labels)
-    elif "dev" in splits:
-        dev = corpora.read_labelled(data, split="dev", labels=settings.labels)
-    tables = corpora.read_labelled(
-        data, split="train" if "train" in splits else None, language=made, labels=settings.labels
-    )
-    facts = taggers.train(
-        settings.tagger, tables, settings=settings, language=made, output=output, dev=dev, progress=progress
-    )
-    return dict(facts)
-
-
-def score_tagger(tagger: str, model: str, gold: Path, settings: recipe.Evaluate) -> TaggingScores:
-    """Tag a gold corpus and score the labels."""
     from xproj import corpora, evaluation, taggers
 
-    opened = taggers.open(tagger, model)
-    pairs = ((taggers.predict(opened, t["tokens"]), t["entities"]) for t in corpora.read_labelled(gold))
-    return evaluation.tagging(pairs, labels=settings.labels, resamples=settings.bootstrap)
+    opened = taggers.open(tagger, model, runtime=runtime)
+    familiar = None
+    if (data := Path(settings.training) if settings.training else training) is not None:
+        split = "train" if "train" in corpora.splits(data) else None
+        familiar = evaluation.Familiar.of(corpora.read_labelled(data, split=split), settings.labels)
+    parts = (
+        (taggers.predict(opened, table["tokens"]), table["entities"], table["tokens"])
+        for table in corpora.read_labelled(gold)
+    )
+    return evaluation.tagging(parts, labels=settings.labels, familiar=familiar, resamples=settings.bootstrap)

@@ -25,7 +25,7 @@ class Score(Stage):
     """How well each target span carries each entity, by models; only where the recipe names scorers."""
 
     name = "score"
-    version = 2
+    version = 3
     required = ("id", *TOKENS, "source_entities", "links")
     optional = ("status",)
     keys = ("language", "source")
@@ -36,7 +36,7 @@ class Score(Stage):
         super().__init__(recipe, fitted)
         assert recipe.score is not None
         scorers.check(recipe.score)
-        self._setup = scorers.Setup(recipe.score, fitted)
+        self._setup = scorers.Setup(recipe.score, fitted, recipe.runtime)
 
     def reads(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """A fit that projects must know which labels are predicted."""
@@ -53,11 +53,17 @@ class Score(Stage):
         return not scorers.FITTED.isdisjoint(self._setup.settings.scorers)
 
     def runs_model(self) -> bool:
-        """When a translator is asked that does."""
-        from xproj import translators
+        """When a translator or a tagger is asked that does."""
+        from xproj import taggers, translators
 
         settings = self._setup.settings
-        return "translation" in settings.scorers and settings.translator not in translators.WITHOUT_MODEL
+        asked = settings.candidates == "tagged" or set(settings.scorers) - {"translation"}
+        translates = "translation" in settings.scorers and settings.translator not in translators.WITHOUT_MODEL
+        return translates or (bool(asked) and settings.tagger in taggers.WITH_MODEL)
+
+    def runtime_keys(self) -> tuple[str, ...]:
+        """In half precision, rounding depends on the batches."""
+        return () if self._setup.settings.dtype == "float32" else ("batch_tokens",)
 
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
         """Fit the scorers on all rows that are ok."""

@@ -13,6 +13,7 @@ import numpy as np
 from xproj import backends
 from xproj.columns import Entity, EntityColumn, TokenColumn
 from xproj.core import labels as label_sets
+from xproj.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from xproj import recipe
+    from xproj.encoders import Dtype
     from xproj.languages import Language
 
     Progress = Callable[[int, int], None]
@@ -28,14 +30,19 @@ if TYPE_CHECKING:
 
 BACKENDS = {
     "spacy": "xproj.taggers.spacy:SpacyTagger",
+    "transformers": "xproj.taggers.transformer:TransformerTagger",
 }
+WITH_MODEL = frozenset({"transformers"})
+"""Taggers that run a model in torch: it has a commit on the hub, a number type, and a device."""
+# a file that the model folders of a back end have
+FOLDERS = {"meta.json": "spacy", "config.json": "transformers"}
 
 
 class Tagger(Protocol):
     """Labels words.
 
     `labels` is the IOB2 label space, `O` first. A tagger that only decides is not `probabilistic`: its rows are
-    one-hot, and nobody may read a confidence out of them.
+    one-hot, and nobody may read a confidence out of them. Where it has `counts`, they are of its last call.
     """
 
     labels: tuple[str, ...]
@@ -47,7 +54,7 @@ class Tagger(Protocol):
 
 
 class Trainable(Protocol):
-    """The class of a tagger that xproj can train."""
+    """The class of a tagger that xproj can train; one of `WITH_MODEL` takes a `runtime` too."""
 
     @classmethod
     def train(
@@ -64,14 +71,39 @@ class Trainable(Protocol):
         ...
 
 
-def open(name: str, model: str) -> Tagger:  # noqa: A001
+def open(  # noqa: A001
+    name: str,
+    model: str,
+    *,
+    revision: str | None = None,
+    dtype: Dtype = "float32",
+    runtime: recipe.Runtime | None = None,
+) -> Tagger:
     """The tagger `name` with its model.
 
+    Args:
+        name: a key of `BACKENDS`.
+        model: a folder, or a name that the back end knows.
+        revision: the commit of a model on the hub, 40 hexadecimal digits; of `WITH_MODEL` only.
+        dtype: numbers of the model; of `WITH_MODEL` only.
+        runtime: device and sub-words in a batch.
+
     Raises:
-        RecipeError: no such back end.
+        RecipeError: no such back end, or a commit or number type for one that has none.
         BackendError: a missing package, or a model that is missing or cannot be read.
     """
-    return cast("Tagger", backends.find("tagger", name, BACKENDS)(model))
+    found = backends.find("tagger", name, BACKENDS)
+    if name in WITH_MODEL:
+        return cast("Tagger", found(model, revision=revision, dtype=dtype, runtime=runtime))
+    for key, value, default in (("revision", revision, None), ("dtype", dtype, "float32")):
+        if value != default:
+            raise RecipeError(f"tagger {name!r} has no {key}, but {value!r} is given; leave {key} out")
+    return cast("Tagger", found(model))
+
+
+def of_folder(folder: Path) -> str | None:
+    """The back end whose model a folder holds, by its files; None where they do not tell."""
+    return next((name for file, name in FOLDERS.items() if (folder / file).is_file()), None)
 
 
 def train(
@@ -83,6 +115,7 @@ def train(
     output: Path,
     dev: Iterable[pa.Table] | None = None,
     progress: Progress | None = None,
+    runtime: recipe.Runtime | None = None,
 ) -> Facts:
     """Train a tagger and write its model folder.
 
@@ -94,17 +127,24 @@ def train(
         output: the folder to write; that it appears whole or not at all is the caller's care.
         dev: a labelled corpus that picks the best epoch.
         progress: called with what is done and what there is to do at most.
+        runtime: the device; of `WITH_MODEL` only.
 
     Returns:
         Counts and figures of the training, also kept in the model.
 
     Raises:
-        RecipeError: no such back end.
+        RecipeError: no such back end, or one that cannot be trained.
         BackendError: a missing package.
         CorpusError: there is nothing to learn from.
     """
-    trainable = cast("Trainable", backends.find("tagger", name, BACKENDS))
-    return trainable.train(data, settings=settings, language=language, output=output, dev=dev, progress=progress)
+    found = backends.find("tagger", name, BACKENDS)
+    if not hasattr(found, "train"):
+        raise RecipeError(f"tagger {name!r} labels with models that are there, and trains none; choose another one")
+    trainable = cast("Trainable", found)
+    more = {"runtime": runtime} if name in WITH_MODEL else {}
+    return trainable.train(
+        data, settings=settings, language=language, output=output, dev=dev, progress=progress, **more
+    )
 
 
 def decode(probabilities: np.ndarray, labels: Sequence[str]) -> list[Entity]:

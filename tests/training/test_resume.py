@@ -1,0 +1,44 @@
+"""A training that is killed goes on to the same end, and what is half written does not stop it."""
+
+import json
+import signal
+
+import pytest
+import training_runs
+from training_runs import in_a_process, train_on
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+KILLS = [("step", 13), ("save", 20), ("best", 30)]
+
+
+@pytest.fixture(scope="module")
+def silver(tmp_path_factory):
+    return training_runs.silver(tmp_path_factory.mktemp("silver"))
+
+
+@pytest.fixture(scope="module")
+def settings(models_folder):
+    encoder = training_runs.encoder(models_folder)
+    return {"model": str(encoder), "dev": str(training_runs.gold()), "epochs": 20, "patience": 3}
+
+
+def folders(path):
+    return sorted(p.name for p in path.iterdir() if p.is_dir())
+
+
+def test_killed_three_times_it_ends_as_if_undisturbed(tmp_path, silver, settings):
+    undisturbed, killed = tmp_path / "a", tmp_path / "b"
+    assert in_a_process(train_on, silver, undisturbed, settings) == 0
+    seen = []
+    for kill in KILLS:
+        assert in_a_process(train_on, silver, killed, settings, kill) == -signal.SIGKILL
+        state = next(tmp_path.glob(".training-*"))
+        seen.append(folders(state))
+    assert not killed.exists() and len(seen[1]) > 1, "the second one was killed while it wrote a checkpoint"
+    assert in_a_process(train_on, silver, killed, settings) == 0
+    facts = [json.loads(path.with_suffix(".json").read_text()) for path in (undisturbed, killed)]
+    assert facts[0] == facts[1] and facts[0]["epochs"] < 20 and facts[0]["best_epoch"] > 1, facts
+    assert (undisturbed / "model.safetensors").read_bytes() == (killed / "model.safetensors").read_bytes()
+    assert folders(tmp_path) == ["a", "b"], "nothing else is left"
