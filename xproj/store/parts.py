@@ -1,18 +1,8 @@
-"""Part files and fitted folders: whether they are there, what made them, and how they are read back.
-
-A file of the store exists or it does not: it is written aside (`.tmp-*` in the same folder), synced, and renamed when
-whole. Its footer holds its provenance and its counts, nothing that differs from one run to the next.
-"""
+"""Part files: Parquet with a footer that holds provenance and counts, nothing that differs from one run to the next."""
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import re
-import shutil
-import socket
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,182 +10,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from xproj import processes
 from xproj.columns import combine
-from xproj.errors import StoreError, XprojError
-from xproj.fingerprints import FileHashes, canonical
+from xproj.errors import StoreError
+from xproj.fingerprints import canonical
+from xproj.store.writing import written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from xproj.fingerprints import Provenance
 
     Counts = dict[str, int]
 
-PART = re.compile(r"part-(\d{5})-of-(\d{5})\.parquet")
-FIT = "fit"
-PROVENANCE = ".provenance.json"  # hidden: readers of the folder must not take it for data
 FOOTER_KEY = b"xproj"
 # on lists of words and links, zstd at its lowest level is as fast as snappy and half the size
 PARQUET: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "write_page_checksum": True}
 UNIQUE = {"id", "source_text", "target_text", "marked_text"}  # columns whose strings hardly ever repeat
 READ_ERRORS = (pa.ArrowException, OSError)
-# what a place may refuse; any other OSError inside a block that writes is somebody else's
-PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
-
-
-def _mark() -> str:
-    """What stands in the temporary names of this process: host and pid."""
-    return f".tmp-{re.sub(r'[^A-Za-z0-9]', '', socket.gethostname())}-{os.getpid()}-"
-
-
-def aside(path: Path) -> Path:
-    """The temporary name of a file or folder of this process, beside it."""
-    return path.parent / f"{_mark()}{path.name}"
-
-
-@contextmanager
-def placing(path: Path) -> Iterator[None]:
-    """A block that writes at `path`: what the place refuses becomes one line.
-
-    Raises:
-        StoreError: permission denied, a full disk, and the like.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in PLACE:
-            raise
-        why = os.strerror(error.errno or 0)
-        raise StoreError(f"{path}: cannot be written: {why}; choose another place or make room") from error
-
-
-def prepare(folder: Path) -> None:
-    """Make a folder, and remove what killed processes left in it."""
-    with placing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        remove_stale(folder)
-
-
-@contextmanager
-def written(path: Path, *, folder: bool = False, replace: bool = False) -> Iterator[Path]:
-    """A temporary file name (or an empty temporary folder) that becomes `path` when the block ends well.
-
-    A file is replaced. A folder that is there already was finished by another process and is kept, having the same
-    content, unless `replace` is set. Of processes that were started together only the first one's remains.
-
-    Raises:
-        StoreError: the place cannot be written.
-    """
-    temporary = aside(path)
-    try:
-        with placing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            remove(temporary)
-            if folder:
-                temporary.mkdir()
-            yield temporary
-            if processes.first():
-                publish(temporary, path, replace=replace)
-    except XprojError as error:
-        # whoever wrote there knew only the temporary name
-        raise type(error)(str(error).replace(str(temporary), str(path))) from error
-    finally:
-        remove(temporary)
-
-
-def publish(temporary: Path, path: Path, *, replace: bool = False) -> None:
-    """Sync a finished temporary file or folder and give it its name; see `written`."""
-    folder = temporary.is_dir()
-    for file in temporary.rglob("*") if folder else [temporary]:
-        if file.is_file():
-            _sync(file)
-    if folder and path.is_dir():
-        if not replace:
-            return
-        old = aside(path.with_name(f"{path.name}.old"))
-        os.replace(path, old)
-        os.replace(temporary, path)
-        remove(old)
-    else:
-        os.replace(temporary, path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def save_hashes(hashes: FileHashes, cache: Path) -> None:
-    """Write the cache of file hashes if it has changed."""
-    if hashes.changed:
-        write_json(cache, hashes.known())
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON with sorted keys, whole or not at all."""
-    with written(path) as temporary:
-        text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    elif path.exists() or path.is_symlink():
-        path.unlink()
-
-
-def stale(folder: Path) -> list[Path]:
-    """What killed processes of this machine left in a folder."""
-    host = _mark().rsplit("-", 2)[0]
-    found = []
-    for path in sorted(folder.glob(f"{host}-*")):
-        pid = path.name[len(host) + 1 :].partition("-")[0]
-        if pid.isdigit() and not _alive(int(pid)):
-            found.append(path)
-    return found
-
-
-def remove_stale(folder: Path) -> None:
-    """Remove what killed processes of this machine left in a folder."""
-    for path in stale(folder):
-        remove(path)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def part_name(shard: int, shards: int) -> str:
-    """`part-00007-of-00064.parquet`: shards count from 0."""
-    return f"part-{shard:05d}-of-{shards:05d}.parquet"
-
-
-def shards_of(names: Iterable[str]) -> tuple[int | None, frozenset[int]]:
-    """How many parts a folder with these file names will have (None when it has none yet), and which are there."""
-    found = [(int(m[1]), int(m[2])) for name in names if (m := PART.fullmatch(name))]
-    return (found[0][1] if found else None), frozenset(shard for shard, _ in found)
-
-
-def listing(root: Path) -> dict[str, frozenset[str]]:
-    """The folders of a language and the names in each, temporary ones left out."""
-    if not root.is_dir():
-        return {}
-    folders = [p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")]
-    return {p.name: frozenset(n for n in os.listdir(p) if not n.startswith(".tmp-")) for p in folders}
 
 
 def canonical_table(table: pa.Table) -> pa.Table:
@@ -361,23 +193,3 @@ def _same_ids(first: pa.Table, other: pa.Table, path: Path, other_path: Path) ->
         row = pc.index(pc.not_equal(a, b), True).as_py()
         what = f"row {row} is {b[row].as_py()!r}, but {a[row].as_py()!r} in {path}"
     raise StoreError(f"{other_path}: {what}; delete the part that is wrong and run again")
-
-
-def write_provenance(folder: Path, provenance: Provenance, counts: Mapping[str, Any]) -> None:
-    """Write into a fit's folder what made it; the folder takes its name afterwards."""
-    text = json.dumps({**asdict(provenance), "counts": counts}, sort_keys=True, indent=2, ensure_ascii=False)
-    (folder / PROVENANCE).write_text(text + "\n", encoding="utf-8")
-
-
-def read_provenance(folder: Path) -> dict[str, Any]:
-    """What made a fit's folder.
-
-    Raises:
-        StoreError: it is missing or damaged.
-    """
-    path = folder / PROVENANCE
-    try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: cannot be read ({error}); delete {folder} and run again") from error
-    return value
