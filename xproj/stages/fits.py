@@ -139,7 +139,7 @@ def train(
     Of a silver dataset with splits, `train` is learned from, and `dev` picks the best epoch unless `settings` names
     another corpus for that. The folder gets a card that says what data made it.
     """
-    from xproj import corpora, taggers
+    from xproj import corpora, distillation, taggers
 
     settings.check()
     made = language_of(language)
@@ -148,9 +148,12 @@ def train(
         dev = corpora.read_labelled(settings.dev, language=made, labels=settings.labels)
     elif "dev" in corpora.splits(data):
         dev = corpora.read_labelled(data, split="dev", labels=settings.labels)
+    tables = _tables(data, settings, made)
+    if settings.distill is not None:
+        tables = distillation.lessons(settings, data, tables, made, output, runtime)
     facts = taggers.train(
         settings.tagger,
-        _tables(data, settings, made),
+        tables,
         settings=settings,
         language=made,
         output=output,
@@ -158,6 +161,8 @@ def train(
         progress=progress,
         runtime=runtime,
     )
+    if settings.distill is not None:
+        distillation.forget(settings, data, output)
     return dict(facts)
 
 
