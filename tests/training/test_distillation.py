@@ -1,6 +1,7 @@
 """Students: what teachers say of a text, and a small model that learns it."""
 
 import json
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import small_models
+import training_runs
 from sentences import labelled_sentences
+from training_runs import train_on
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -37,14 +40,18 @@ def numbered(table, entities=None):
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory):
-    """A text without labels, a projection onto two thirds of it, and gold of other sentences."""
+    """A text without labels, a projection onto two thirds of it, one in ten wrong, and gold of other sentences."""
     folder = tmp_path_factory.mktemp("corpora")
-    text = labelled_sentences(240, seed=21)
+    text = labelled_sentences(700, seed=21)
+    first = {" ".join(words): k for k, words in reversed(list(enumerate(text["tokens"].to_pylist())))}
+    text = text.take(sorted(first.values())[:240])  # no sentence twice
     (folder / "text.txt").write_text("\n".join(" ".join(words) for words in text["tokens"].to_pylist()) + "\n")
     empty = EntityColumn.of([[] for _ in range(240)]).write()
     pq.write_table(numbered(text, empty), folder / "text.parquet")
     column = EntityColumn.read(text["entities"])
-    some = replace(column, valid=np.arange(240) % 3 > 0)
+    rows = np.repeat(np.arange(240), np.diff(column.offsets))
+    wrong = np.where(rows % 10 == 1, (column.label + 1) % 3, column.label)
+    some = replace(column, label=wrong.astype(np.int32), valid=np.arange(240) % 3 > 0)
     pq.write_table(numbered(text, some.write()), folder / "projection.parquet")
     pq.write_table(numbered(labelled_sentences(80, seed=33)), folder / "gold.parquet")
     return folder
@@ -94,7 +101,7 @@ def test_a_model_and_a_projection_are_mixed(corpora, encoder, both, spacy_model,
     assert soft.probabilities.astype(np.float32) == pytest.approx(expected, abs=1e-3)
     same = ~projected | (one.argmax(1) == two.argmax(1))
     assert soft.agreed.tolist() == np.where(same, one.argmax(1), NO_LABEL).tolist()
-    assert soft.taught.all() and (soft.partner == ALONE).all()
+    assert soft.taught.all() and (soft.partner == ALONE).all() and 0 < (~same).sum() < 100
     # by words alone, where ids are others
     again = settings(corpora, encoder, teachers=both, weights="given", smoothing=0.1, text=str(corpora / "text.txt"))
     assert answers(again, corpora, tmp_path / "model")["probabilities"].equals(found["probabilities"])
@@ -259,7 +266,7 @@ def test_a_projected_table_is_a_teacher(corpora, encoder, both, tmp_path):
         ({"teachers": {}}, "teachers is empty"),
         ({"teachers": {"a": {}}}, "a model or a path"),
         ({"teachers": {"a": {"model": "x", "path": "y"}}}, "a model or a path"),
-        ({"teachers": {"a": {"model": "x"}}, "temperature": 2.0}, "is for loss = 'kl'"),
+        ({"teachers": {"a": {"model": "x"}}, "temperature": 2.0}, "has no effect on loss = 'mse'"),
         ({"teachers": {"a": {"model": "x", "weight": 2.0}}}, "teachers.a.weight needs weights = 'given'"),
         ({"teachers": {"a": {"model": "x"}}, "weights": "similar"}, "teachers.a.corpus is missing"),
         ({"teachers": {"a": {"model": "x"}}, "labelled": 1.0}, "labelled needs text"),
@@ -291,3 +298,16 @@ def test_paths_of_teachers_are_those_of_the_recipe(tmp_path):
     assert found["distill.teachers.c.path"] == str(tmp_path / "silver")
     assert made.train.distill.teachers["a"].model == str(tmp_path / "tagger")
     assert json.loads(made.train.model_dump_json())["distill"]["pairs"]["weight"] == 0.5
+
+
+def test_a_student_that_is_killed_goes_on(corpora, encoder, both, tmp_path):
+    """To the same weights as undisturbed."""
+    made = settings(corpora, encoder, teachers=both, smoothing=0.1).model_dump(mode="json") | {"epochs": 2}
+    undisturbed, killed = tmp_path / "a", tmp_path / "b"
+    assert training_runs.in_a_process(train_on, corpora / "text.parquet", undisturbed, made) == 0
+    kill = ("step", 7)
+    assert training_runs.in_a_process(train_on, corpora / "text.parquet", killed, made, kill) == -signal.SIGKILL
+    assert next(tmp_path.glob(".teachers-*/soft.parquet")) and next(tmp_path.glob(".training-*/checkpoint-*"))
+    assert training_runs.in_a_process(train_on, corpora / "text.parquet", killed, made) == 0
+    assert (undisturbed / "model.safetensors").read_bytes() == (killed / "model.safetensors").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["a", "b"]
