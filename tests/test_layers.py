@@ -20,7 +20,7 @@ LAYERS = [
     {"corpora", "encoders"},
     {"training"},
     {"aligners", "evaluation", "projection", "taggers", "translators"},
-    {"scorers", "refinement"},
+    {"scorers", "refinement", "distillation"},
     {"stages"},
     {"pipeline", "tables"},
     {"analysis", "ensembling", "inspection", "plain", "scoring", "executors", "voting"},
