@@ -77,7 +77,7 @@ def train(
     with _random_state(settings.seed, place), loading.quiet():
         model = heads.load(path, settings, reader.labels())
         made = _Material.of(model, tokenizer, sentences, held_out, list(reader.types), settings)
-        dtype = heads.precision(settings.dtype, place)
+        dtype = products.precision(settings.dtype, place)
         if dtype == "float32" and products.useful(place):
             products.use(model)
         checkpoints = Checkpoints(*_state(output, settings, dtype, made))
