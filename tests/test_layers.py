@@ -20,7 +20,7 @@ LAYERS = [
     {"corpora", "encoders", "span_scores"},
     {"training"},
     {"aligners", "evaluation", "projection", "taggers", "translators"},
-    {"scorers", "refinement"},
+    {"scorers", "refinement", "distillation"},
     {"stages"},
     {"pipeline", "tables"},
     {"analysis", "ensembling", "inspection", "plain", "scoring", "executors", "voting"},

@@ -256,3 +256,24 @@ def test_half_precision_is_summed_in_full():
     assert loss.total.dtype == torch.float32
     exact = losses.soft_labels(torch.tensor(logits), torch.tensor(soft), torch.tensor(weights))
     assert loss.total.item() == pytest.approx(exact.total.item(), rel=0.02)
+
+
+def test_same_label():
+    logits, soft, weights = drawn()
+    hidden = np.random.default_rng(4).normal(size=(WORDS, DIM))
+    partner = np.array([1, 2, 0, 5, 3, ALONE, 7, 8, 6])  # 4's partner has weight 0
+    targets = soft.argmax(axis=1)
+
+    def plain(h):
+        total = 0.0
+        for i, j in enumerate(partner):
+            if j != ALONE and weights[j]:
+                x = sigma(cosine(h[i], h[j]))
+                total -= weights[i] * np.log(x if targets[i] == targets[j] else 1 - x)
+        return total
+
+    h = leaf(hidden)
+    loss = losses.same_label(h, *(torch.tensor(x) for x in (partner, targets, weights)))
+    assert loss.weight.item() == pytest.approx(weights.sum() - weights[4] - weights[5])
+    assert len(set(targets)) > 1
+    check(loss, plain, h)

@@ -91,7 +91,7 @@ def smooth(probabilities: np.ndarray, smoothing: float) -> np.ndarray:
     return np.asarray((1 - smoothing) * probabilities + smoothing / probabilities.shape[1], dtype=np.float32)
 
 
-def partners(offsets: Int64, allowed: Bool, seed: int) -> Int64:
+def partners(offsets: Int64, allowed: Bool, seed: int | tuple[int, ...]) -> Int64:
     """For each word another word of its sentence, drawn uniformly; ALONE where there is none.
 
     Args:
@@ -112,3 +112,17 @@ def partners(offsets: Int64, allowed: Bool, seed: int) -> Int64:
     result = np.full(int(offsets[-1]), ALONE, dtype=np.int64)
     result[words] = np.where(size > 1, chosen, ALONE)
     return result
+
+
+def similarity(vectors: np.ndarray, partner: Int64) -> np.ndarray:
+    """`σ(cos(h_i, h_j))` of each word i and its partner j, (words,) float32; ½ for a word that has none.
+
+    Args:
+        vectors: h, (words, dim).
+        partner: j, (words,); ALONE for none.
+    """
+    length = np.linalg.norm(vectors, axis=1)
+    other = np.where(partner == ALONE, 0, partner)
+    product = np.einsum("nd,nd->n", vectors, vectors[other]) if len(vectors) else np.zeros(0)
+    cosine = product / np.maximum(length * length[other], 1e-12) if len(vectors) else product
+    return np.where(partner == ALONE, 0.5, 1 / (1 + np.exp(-cosine))).astype(np.float32)

@@ -45,6 +45,9 @@ class Distill(Table):
     smoothing: float = Field(0.0, ge=0, lt=1, description="spread over all labels where a teacher only decides")
     agreement_only: bool = Field(False, description="only words on whose label all teachers agree")
     hard: float = Field(0.0, ge=0, description="weight of the cross-entropy of words on whose label all teachers agree")
+    labelled: float = Field(
+        0.0, ge=0, description="weight of the labels of DATA itself, when text is another corpus; 0 = not learned"
+    )
     pairs: Pairs | None = Field(None, description="the second task of MTMT: evaluator and weight")
 
     @model_validator(mode="after")
@@ -59,6 +62,8 @@ class Distill(Table):
             raise ValueError(f"teachers.{odd[0]}.weight needs weights = 'given'")
         if self.weights == "similar" and (bare := [n for n, t in self.teachers.items() if t.corpus is None]):
             raise ValueError(f"teachers.{bare[0]}.corpus is missing; weights = 'similar' compares languages by it")
+        if self.labelled and self.text is None:
+            raise ValueError("labelled needs text, another corpus than DATA; to learn DATA's labels make it a teacher")
         if self.pairs and (self.loss != "mse" or self.hard):
             raise ValueError("pairs are trained with loss = 'mse' and hard = 0")
         return self

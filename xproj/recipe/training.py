@@ -16,7 +16,7 @@ ONLY = {
     "transformers": (
         "model", "revision", "learning_rate", "head_rate", "warmup", "weight_decay", "batch_tokens", "accumulation",
         "dtype", "freeze_layers", "freeze_embeddings", "weights", "focal", "focal_after", "lost_entities",
-        "max_unlabelled", "temperature", "corpora", "distill",
+        "max_unlabelled", "temperature", "corpora", "distill", "similarity",
     ),
 }  # fmt: skip
 # where a fine-tuned encoder wants other defaults than a network from scratch
@@ -75,6 +75,9 @@ class Train(Table):
     )
     corpora: dict[str, TrainingCorpus] = Field(
         default_factory=dict, description="more corpora, as [train.corpora.NAME]: path, weight, limit, language, labels"
+    )
+    similarity: float = Field(
+        0.0, ge=0, description="weight of a second task, do two words have the same label? It makes an evaluator"
     )
     distill: Distill | None = Field(None, description="soft labels from teachers, in [train.distill]")
 

@@ -39,7 +39,7 @@ def train(
         RecipeError: a key that the tagger does not read, or labels that do not fit together.
         CorpusError: a corpus that cannot be read, or has nothing to learn from.
     """
-    from xproj import corpora, taggers
+    from xproj import corpora, distillation, taggers
     from xproj.training.card import card
 
     settings.check()
@@ -50,9 +50,12 @@ def train(
     elif "dev" in corpora.splits(data):
         dev = corpora.read_labelled(data, split="dev", labels=settings.labels)
     read = _Corpora(data, settings, made)
+    tables = read.tables()
+    if settings.distill is not None:
+        tables = distillation.lessons(settings, data, tables, made, output, runtime)
     facts = taggers.train(
         settings.tagger,
-        read.tables(),
+        tables,
         settings=settings,
         language=made,
         output=output,
@@ -60,6 +63,8 @@ def train(
         progress=progress,
         runtime=runtime,
     )
+    if settings.distill is not None:
+        distillation.forget(settings, data, output)
     output.mkdir(exist_ok=True)  # of several processes only the first has written it
     text = card(settings, made, read.described(), read.labels, facts)
     (output / CARD).write_text(text, encoding="utf-8")

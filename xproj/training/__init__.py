@@ -9,5 +9,8 @@ vocabulary   only the rows of the embeddings that the corpus needs
 checkpoints  states that count only when they are whole
 trainer      the loop, which is that of transformers
 losses       losses of words
+objective    what is minimised, from these
+soft         what teachers say of words
+languages    how near languages are to a text
 run          all of it, from tables to a model folder
 """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from xproj.core.teachers import ALONE
 from xproj.encoders.network import positions, special
 from xproj.encoders.pieces import Pieces, WordPieces, ranges
 from xproj.encoders.windows import windows
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from xproj.columns import Float32, Int32, Int64, TokenColumn
+    from xproj.training.soft import Soft
 
 
 class Inputs:
@@ -69,6 +71,8 @@ class Examples:
         rows: the sentence of each window, (windows,).
         parts: sub-words `start:end` of its sentence, and `first:last`, whose words are learned here, (windows, 4).
         inputs: see `Inputs`.
+        soft: what teachers say of the words, where there are any; its partners are those of `partner`.
+        partner: another word of the sentence for each, among all words, (words,); ALONE for none. Of a second task.
     """
 
     pieces: Pieces
@@ -78,13 +82,23 @@ class Examples:
     rows: Int64
     parts: np.ndarray
     inputs: Inputs
+    soft: Soft | None = None
+    partner: Int64 | None = None
 
     @classmethod
-    def of(cls, words: TokenColumn, targets: np.ndarray, weights: Float32, inputs: Inputs) -> Examples:
+    def of(
+        cls,
+        words: TokenColumn,
+        targets: np.ndarray,
+        weights: Float32,
+        inputs: Inputs,
+        soft: Soft | None = None,
+        partner: Int64 | None = None,
+    ) -> Examples:
         """Tokenise sentences and cut the long ones; one without any sub-word has no window."""
         pieces = inputs.pieces(words)
         rows, parts = _cut(pieces, inputs.limit)
-        return cls(pieces, words.offsets, targets, weights, rows, parts, inputs)
+        return cls(pieces, words.offsets, targets, weights, rows, parts, inputs, soft, partner)
 
     def renumbered(self, number: Callable[[Int32], Int32]) -> Examples:
         """The same with other ids of sub-words."""
@@ -112,7 +126,9 @@ class Examples:
 
         Returns:
             input_ids and attention_mask (windows, width); `index` (n,), the place of each learned word's first
-            sub-word in the flat batch; `targets` and `weights` of those words; the batch's `number`.
+            sub-word in the flat batch; `targets` and `weights` of those words; the batch's `number`. With teachers
+            also `taught`, `probabilities`, `agreed` and `similarity`; with a second task `partner`, a place among
+            those words, ALONE where the other word is learned in another window.
         """
         ids, width = self._padded(batch.windows)
         starts, ends, firsts, lasts = self.parts[batch.windows].T
@@ -133,7 +149,21 @@ class Examples:
             "targets": torch.from_numpy(self.targets[word[first]]),
             "weights": torch.from_numpy(self.weights[word[first]] * np.float32(batch.number >= 0)),
             "number": batch.number,
+            **self._taught(word[first]),
         }
+
+    def _taught(self, words: Int64) -> dict[str, Any]:
+        """What teachers say of some words, and the place of their partners among them."""
+        found: dict[str, Any] = {}
+        if self.soft is not None:
+            for name in ("taught", "probabilities", "agreed", "similarity"):
+                found[name] = torch.from_numpy(getattr(self.soft, name)[words])
+        if self.partner is not None:
+            order = np.argsort(words)
+            wanted = self.partner[words]
+            place = order[np.minimum(np.searchsorted(words[order], wanted), len(words) - 1)]
+            found["partner"] = torch.from_numpy(np.where(words[place] == wanted, place, ALONE))
+        return found
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         return self.__getitems__(Batch(np.array([index]), 0))

@@ -18,10 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xproj.columns import EntityColumn, TokenColumn, combine, flatten
-from xproj.core.labels import label_space
+from xproj.core.labels import OUTSIDE, label_space
 from xproj.encoders.pieces import ranges, sums
 from xproj.errors import CorpusError, RecipeError
 from xproj.schema import check_spans
+from xproj.training import soft as soft_labels
+from xproj.training.soft import Soft
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,6 +45,7 @@ class Sentences:
         weights: of the loss of each word, (words,).
         corpus: an index into the names of the corpora, (rows,).
         language: an index into the languages, (rows,).
+        soft: what teachers say of the words, where there are any.
     """
 
     words: TokenColumn
@@ -50,6 +53,7 @@ class Sentences:
     weights: Float32
     corpus: Int32
     language: Int32
+    soft: Soft | None = None
 
     def __len__(self) -> int:
         return len(self.words)
@@ -64,7 +68,8 @@ class Sentences:
         lengths = self.words.lengths[rows]
         index = ranges(self.offsets[:-1][rows], lengths)
         words = TokenColumn(sums(lengths), self.words.values.take(pa.array(index)), np.ones(len(rows), dtype=bool))
-        return Sentences(words, self.tags[index], self.weights[index], self.corpus[rows], self.language[rows])
+        soft = None if self.soft is None else self.soft.take(index)
+        return Sentences(words, self.tags[index], self.weights[index], self.corpus[rows], self.language[rows], soft)
 
     def labelled_rows(self) -> Bool:
         """Which rows have an entity, (rows,)."""
@@ -104,7 +109,7 @@ class Reader:
     def read(self, tables: Iterable[pa.Table], where: str) -> Sentences:
         """The sentences of all tables with columns tokens and entities.
 
-        Optional columns: confidence, lost_spans, corpus, language, weight (of its corpus).
+        Optional columns: confidence, lost_spans, corpus, language, weight (of its corpus), and those of teachers.
 
         Raises:
             SchemaError: an entity outside its sentence.
@@ -128,6 +133,12 @@ class Reader:
         tags[inside] = np.repeat(2 * kinds[entities.label] + 2, length)
         tags[first] = 2 * kinds[entities.label] + 1
         weights = self._weights(kept, words, entities, inside, length, tags)
+        soft = None
+        if soft_labels.COLUMN in kept.column_names:
+            soft = Soft.read(kept)
+            weights = weights * soft.taught
+            for name in label_types(soft.labels):
+                self.types.setdefault(name, len(self.types))
         self.counts.words += len(tags)
         self.counts.entities += len(first)
         self.counts.sentences += len(words)
@@ -137,6 +148,7 @@ class Reader:
             weights,
             self._numbers(kept, "corpus", self.corpora),
             self._numbers(kept, "language", self.languages),
+            soft,
         )
 
     def _without_overlaps(self, entities: EntityColumn, words: TokenColumn) -> tuple[Int64, Int64, EntityColumn]:
@@ -294,7 +306,13 @@ def joined(parts: Sequence[Sentences]) -> Sentences:
         np.concatenate([np.zeros(0, dtype=np.float32), *(part.weights for part in parts)]),
         np.concatenate([none, *(part.corpus for part in parts)]),
         np.concatenate([none, *(part.language for part in parts)]),
+        soft_labels.joined([part.soft for part in parts], [len(part.tags) for part in parts]),
     )
+
+
+def label_types(labels: Sequence[str]) -> list[str]:
+    """The types of IOB2 labels, each once, in their order."""
+    return list(dict.fromkeys(label[2:] for label in labels if label != OUTSIDE))
 
 
 def label_ids(tags: Int32, types: Sequence[str], known: dict[str, int]) -> Int64:

@@ -158,8 +158,7 @@ def two_tasks(
         share: a.
     """
     logits = _exact(logits)
-    paired = (partner != ALONE) & (weights[partner.clamp(min=0)] > 0)
-    other = partner.where(paired, torch.arange(len(partner), device=partner.device))
+    paired, other = _pairs(partner, weights)
     p, s = (teacher.detach().to(logits.dtype) for teacher in (probabilities, similarity))
     sure = p.amax(dim=-1) ** 2
     told = ((2 * s - 1) ** 2 + 0.5).clamp(max=1)
@@ -169,3 +168,26 @@ def two_tasks(
     evaluated = told * functional.binary_cross_entropy_with_logits(cosine, s, reduction="none")
     pairs = consistent * (share * evaluated + (recognised + recognised[other]) / 2)
     return _summed(torch.where(paired, pairs, recognised), weights.to(logits.dtype))
+
+
+def same_label(hidden: Tensor, partner: Tensor, targets: Tensor, weights: Tensor) -> Loss:
+    """How an evaluator learns: BCE(σ(cos(h_i, h_j)), 1 where words i and j have the same label, else 0).
+
+    Args:
+        hidden: features h, (n, dim).
+        partner: the number of each word's partner j among the n words, (n,); ALONE for none, and it counts for nothing.
+        targets: label numbers, (n,).
+        weights: (n,), not negative; a word whose partner has weight 0 counts for nothing either.
+    """
+    paired, other = _pairs(partner, weights)
+    exact = _exact(hidden)
+    cosine = functional.cosine_similarity(exact, exact[other], dim=-1)
+    same = (targets == targets[other]).to(cosine.dtype)
+    each = functional.binary_cross_entropy_with_logits(cosine, same, reduction="none")
+    return _summed(each, (weights * paired).to(cosine.dtype))
+
+
+def _pairs(partner: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Which words have a partner that counts, and the partner, a word itself where it has none."""
+    paired = (partner != ALONE) & (weights[partner.clamp(min=0)] > 0)
+    return paired, partner.where(paired, torch.arange(len(partner), device=partner.device))

@@ -17,12 +17,14 @@ import torch
 from xproj import __version__
 from xproj.columns import EntityColumn
 from xproj.core.spans import decode_column
+from xproj.core.teachers import ALONE, partners
 from xproj.encoders import loading
 from xproj.errors import CorpusError
-from xproj.training import heads, losses, products
+from xproj.training import heads, products
 from xproj.training.checkpoints import Checkpoints
 from xproj.training.examples import Examples, Inputs
 from xproj.training.labelled import Reader, Sentences, label_ids
+from xproj.training.objective import Objective
 from xproj.training.trainer import Dev, WordTrainer, arguments
 from xproj.training.vocabulary import Vocabulary
 
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from xproj import recipe
+    from xproj.columns import Int64
     from xproj.languages import Language
-    from xproj.training.trainer import Loss
 
     Progress = Callable[[int, int], None]
     Facts = dict[str, float | int]
@@ -74,8 +76,8 @@ def train(
     held_out = None if dev is None else _read_dev(dev, settings, reader)
     with _random_state(settings.seed, place), loading.quiet():
         model = heads.load(path, settings, reader.labels())
-        made = _Material.of(model, tokenizer, sentences, held_out, list(reader.types))
-        dtype = heads.precision(settings.dtype, place)
+        made = _Material.of(model, tokenizer, sentences, held_out, list(reader.types), settings)
+        dtype = products.precision(settings.dtype, place)
         if dtype == "float32" and products.useful(place):
             products.use(model)
         checkpoints = Checkpoints(*_state(output, settings, dtype, made))
@@ -84,7 +86,7 @@ def train(
             arguments(settings, checkpoints.folder, dtype, dev=made.dev is not None, cpu=place.type == "cpu"),
             settings,
             made.examples,
-            _loss(settings),
+            Objective(settings),
             checkpoints,
             made.dev,
             progress,
@@ -117,13 +119,21 @@ class _Material:
 
     @classmethod
     def of(
-        cls, model: Any, tokenizer: Any, sentences: Sentences, dev: _DevSentences | None, types: list[str]
+        cls,
+        model: Any,
+        tokenizer: Any,
+        sentences: Sentences,
+        dev: _DevSentences | None,
+        types: list[str],
+        settings: recipe.Train,
     ) -> _Material:
         """Tokenise, and leave only the embeddings that are needed in the model."""
         inputs = Inputs(tokenizer, model)
         known = {label: int(k) for label, k in model.config.label2id.items()}
         targets = label_ids(sentences.tags, types, known)
-        found = [Examples.of(sentences.words, targets, sentences.weights, inputs)]
+        soft = None if sentences.soft is None else sentences.soft.renumbered(known)
+        partner = _partners(sentences, settings)
+        found = [Examples.of(sentences.words, targets, sentences.weights, inputs, soft, partner)]
         if dev is not None:
             words = dev.sentences.words
             found.append(
@@ -138,6 +148,20 @@ class _Material:
             return cls(found[0], None, vocabulary)
         names = pa.array([label for label, _ in sorted(known.items(), key=lambda item: item[1])], pa.string())
         return cls(found[0], Dev(found[1], _entities(dev), names), vocabulary)
+
+
+def _partners(sentences: Sentences, settings: recipe.Train) -> Int64 | None:
+    """Another word of its sentence for each word, (words,), where there is a second task; drawn with the seed."""
+    distill = settings.distill
+    if not settings.similarity and (distill is None or distill.pairs is None):
+        return None
+    drawn = partners(sentences.offsets, sentences.weights > 0, (settings.seed, 3))
+    if sentences.soft is None:
+        return drawn
+    # the evaluator has seen those words together that its column says
+    first = np.repeat(sentences.offsets[:-1], sentences.words.lengths)
+    told = np.where(sentences.soft.partner == ALONE, ALONE, first + sentences.soft.partner)
+    return np.where(sentences.soft.taught, told, drawn)
 
 
 def _entities(dev: _DevSentences) -> EntityColumn:
@@ -168,18 +192,6 @@ def _read_dev(tables: Iterable[pa.Table], settings: recipe.Train, training: Read
     return _DevSentences(found, names, unknown)
 
 
-def _loss(settings: recipe.Train) -> Loss:
-    """Cross-entropy, after `focal_after` epochs with the inverted focal weight."""
-
-    def loss(
-        logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, epoch: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        focal = settings.focal if epoch >= settings.focal_after else 0.0
-        return losses.cross_entropy(logits, targets, weights, focal=focal)
-
-    return loss
-
-
 @contextmanager
 def _random_state(seed: int, place: torch.device) -> Iterator[None]:
     """The seed's own randomness; afterwards all generators are as they were."""
@@ -198,6 +210,8 @@ def _state(output: Path, settings: recipe.Train, dtype: str, made: _Material) ->
     digest = hashlib.sha256(settings.model_dump_json().encode() + dtype.encode() + __version__.encode())
     for examples in (made.examples, *([made.dev.examples] if made.dev is not None else [])):
         for array in (examples.pieces.offsets, examples.pieces.ids, examples.targets, examples.weights):
+            digest.update(np.ascontiguousarray(array).data)
+        for array in () if examples.soft is None else examples.soft[1:]:
             digest.update(np.ascontiguousarray(array).data)
     identity = digest.hexdigest()
     return output.parent / f".training-{identity[:12]}", identity

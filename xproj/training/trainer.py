@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from xproj.recipe import Train
     from xproj.training.checkpoints import Checkpoints
     from xproj.training.examples import Examples
+    from xproj.training.objective import Objective
 
     Progress = Callable[[int, int], None]
 
@@ -47,20 +48,6 @@ SAVE_SECONDS = 600.0
 SAVE_STEPS = 20
 EVALUATED = 8  # times as many sub-words as in a batch of the training, as no gradients are held
 OURS, BEST = "progress.json", "best.safetensors"
-
-
-class Loss(Protocol):
-    """A loss of words.
-
-    Takes logits (n, labels) float32, targets (label ids (n,), or probabilities (n, labels)), weights (n,), the epoch
-    from 0. Returns the sum of the weighted losses and the sum of the weights.
-    """
-
-    def __call__(
-        self, logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor, epoch: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """See above."""
-        ...
 
 
 class Dev(NamedTuple):
@@ -115,7 +102,7 @@ class WordTrainer(Trainer):
         args: TrainingArguments,
         settings: Train,
         examples: Examples,
-        loss: Loss,
+        loss: Objective,
         checkpoints: Checkpoints,
         dev: Dev | None = None,
         progress: Progress | None = None,
@@ -199,16 +186,25 @@ class WordTrainer(Trainer):
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """The weighted sum of the losses of the words over the weight of the whole step."""
-        logits = self._logits(model, inputs)
-        epoch = int(self.state.epoch or 0)
-        total, _ = self.loss(logits, inputs["targets"], inputs["weights"], epoch)
+        logits, hidden = self._outputs(model, inputs)
+        total, _ = self.loss(logits, hidden, inputs, int(self.state.epoch or 0))
         # processes average their gradients
         return total * (self.args.world_size / num_items_in_batch.clamp(min=1e-12).to(total.dtype))
 
-    def _logits(self, model: Any, inputs: Any) -> torch.Tensor:
-        """What the model says of the words that are learned in these windows, (n, labels) float32."""
-        found: torch.Tensor = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
-        return found.flatten(0, 1)[inputs["index"]].float()
+    def _outputs(self, model: Any, inputs: Any) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What the model says of the words that are learned in these windows.
+
+        Returns:
+            Logits (n, labels) float32, and where the loss asks for them features (n, dim) float32.
+        """
+        found = model(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            output_hidden_states=self.loss.hidden,
+        )
+        index = inputs["index"]
+        hidden = found.hidden_states[-1].flatten(0, 1)[index].float() if self.loss.hidden else None
+        return found.logits.flatten(0, 1)[index].float(), hidden
 
     def flush(self) -> None:
         """Bring the losses of the last steps into `curve`, summed over the processes."""
@@ -256,7 +252,7 @@ class WordTrainer(Trainer):
         with torch.inference_mode(), self.accelerator.autocast():
             for batch in batches:
                 inputs = self._prepare_inputs(examples.__getitems__(batch._replace(windows=mine[batch.windows])))
-                best = self._logits(self.model, inputs).argmax(1)
+                best = self._outputs(self.model, inputs)[0].argmax(1)
                 found[inputs["words"].cpu().numpy()] = best.cpu().numpy()
         self.model.train()
         return found
