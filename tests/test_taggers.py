@@ -123,7 +123,7 @@ def test_importing_taggers_loads_no_engine():
 def test_it_learns(spacy_model):
     test = labelled_sentences(60, seed=1)
     tagger = taggers.open("spacy", str(spacy_model))
-    scores = evaluation.tagging([(taggers.predict(tagger, test["tokens"]), test["entities"])])
+    scores = evaluation.tagging([(taggers.predict(tagger, test["tokens"]), test["entities"], test["tokens"])])
     assert scores.micro.f1 > 0.9
 
 
@@ -180,7 +180,7 @@ def test_dev_data_pick_the_best_epoch(tmp_path):
     assert 1 <= facts["best_epoch"] <= facts["epochs"] <= 6
     test = labelled_sentences(30, seed=1)
     tagger = taggers.open("spacy", str(tmp_path / "m"))
-    scores = evaluation.tagging([(taggers.predict(tagger, test["tokens"]), test["entities"])])
+    scores = evaluation.tagging([(taggers.predict(tagger, test["tokens"]), test["entities"], test["tokens"])])
     assert scores.micro.f1 == pytest.approx(facts["dev_f1"])
 
 

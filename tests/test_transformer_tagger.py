@@ -10,11 +10,17 @@ import pytest
 import small_models
 from sentences import labelled_sentences
 
-from xproj import cli, evaluation, recipe, scoring, taggers
+from xproj import cli, evaluation, recipe, schema, scoring, taggers
+from xproj.core.label_schemes import LabelScheme
+from xproj.encoders.windows import windows
 from xproj.errors import BackendError, RecipeError
+from xproj.stages import Tag
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
+
+
+OWN = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
 
 
 def by_hand(folder, words):
@@ -31,8 +37,7 @@ def by_hand(folder, words):
 
 def test_probabilities_are_those_of_first_sub_words(transformers_model):
     tagger = taggers.open("transformers", str(transformers_model))
-    own = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
-    order = [own.index(label) for label in tagger.labels]
+    order = [OWN.index(label) for label in tagger.labels]
     sentences = [row for row in labelled_sentences(8, seed=5)["tokens"].to_pylist() if len(row) < 9]
     assert sentences
     for words, found in zip(sentences, tagger.probabilities(sentences), strict=True):
@@ -42,18 +47,29 @@ def test_probabilities_are_those_of_first_sub_words(transformers_model):
 def test_it_tags_what_it_has_not_seen(transformers_model):
     test = labelled_sentences(60, seed=9)
     tagger = taggers.open("transformers", str(transformers_model))
-    scores = evaluation.tagging([(taggers.predict(tagger, test["tokens"]), test["entities"])])
-    assert scores.counts.overall.f1 > 0.9
+    scores = evaluation.tagging([(taggers.predict(tagger, test["tokens"]), test["entities"], test["tokens"])])
+    assert scores.micro.f1 > 0.9
 
 
 def test_long_sentences_go_in_windows_and_are_counted(transformers_model):
     tagger = taggers.open("transformers", str(transformers_model))
     words = "yesterday Peter flew to Nairobi .".split()
     assert tagger.probabilities([words])[0].shape == (6, 7) and tagger.counts["sentences.windowed"] == 0
-    (long,) = tagger.probabilities([words * 12])
-    found = taggers.decode(long, tagger.labels)
+    long = labelled_sentences(9, seed=4)["tokens"].combine_chunks().flatten().to_pylist()
+    (found,) = tagger.probabilities([long])
     assert tagger.counts["sentences.windowed"] == 1
-    assert [entity.label for entity in found].count("PER") >= 11  # at every place of the sentence, but for seams
+    tokenizer = transformers.AutoTokenizer.from_pretrained(transformers_model)
+    counts = np.array(
+        [len(tokenizer([word], is_split_into_words=True, add_special_tokens=False)["input_ids"]) for word in long]
+    )
+    edges = np.concatenate([[0], np.cumsum(counts)]).tolist()
+    cut = windows(counts, 46)
+    assert len(cut) > 2
+    plain = np.zeros_like(found)
+    for start, end, first, last in cut:
+        a, b, c, d = (edges.index(place) for place in (start, end, first, last))
+        plain[c:d] = by_hand(transformers_model, long[a:b])[c - a : d - a]
+    assert np.allclose(found, LabelScheme.read(OWN).to_iob2(plain, np.array([0, len(long)])), atol=1e-5)
     (invisible,) = tagger.probabilities([["", "Peter"]])
     assert invisible[0].tolist() == [1.0, *[0.0] * 6] and tagger.counts["words.without_subwords"] == 1
 
@@ -141,7 +157,7 @@ def test_evaluate_and_tag_on_the_command_line(transformers_model, tmp_path, caps
     gold = tmp_path / "gold.conll"
     gold.write_text("\n".join("".join(f"{word}\t{tag}\n" for word, tag in row) for row in tagged_rows(test)))
     scores = scoring.model(transformers_model, None, gold, recipe.Evaluate(bootstrap=0))
-    assert scores.counts.overall.f1 > 0.9
+    assert scores.micro.f1 > 0.9
     corpus = pa.table({"id": [str(k) for k in range(test.num_rows)], "source_tokens": test["tokens"]})
     pq.write_table(corpus, tmp_path / "a.parquet")
     with pytest.raises(SystemExit) as ended:
@@ -154,6 +170,31 @@ def test_evaluate_and_tag_on_the_command_line(transformers_model, tmp_path, caps
     assert rows["source_predicted"].to_pylist() == [True] * 40
     scores = [entity["score"] for row in rows["source_entities"].to_pylist() for entity in row]
     assert scores and all(0 < score < 1 for score in scores)
+
+
+def test_unsure_entities_are_left_out_and_counted(transformers_model):
+    rows = pa.array([*labelled_sentences(20, seed=9)["tokens"].to_pylist(), ["Kisumu", "Berlin", "the", "Peter"]])
+    table = pa.table({"id": [str(k) for k in range(21)], "source_tokens": rows})
+    table = schema.conform(table, ["id", "source_tokens"], ["source_entities", "source_predicted", "status"])
+
+    def mapped(min_score):
+        tag = {"tagger": "transformers", "model": str(transformers_model), "min_score": min_score}
+        return Tag(recipe.parse({"ingest": {}, "tag": tag}, "test")).map(table)
+
+    everything, sure = mapped(0.0), mapped(0.97)
+    kept = [entity for row in everything.columns["source_entities"].to_pylist() for entity in row]
+    low = [entity for entity in kept if entity["score"] < np.float32(0.97)]
+    assert low and "entities.low_score" not in everything.counts
+    assert sure.counts["entities.low_score"] == len(low)
+    found = [entity for row in sure.columns["source_entities"].to_pylist() for entity in row]
+    assert found == [entity for entity in kept if entity not in low]
+    assert sure.counts["entities.predicted"] == len(found)
+
+
+def test_scores_of_a_tagger_that_only_decides_are_no_filter(spacy_model):
+    tag = {"tagger": "spacy", "model": str(spacy_model), "min_score": 0.5}
+    with pytest.raises(RecipeError, match=r"\[tag\] min_score = 0.5: the tagger 'spacy' only decides"):
+        _ = Tag(recipe.parse({"ingest": {}, "tag": tag}, "test")).tagger
 
 
 def tagged_rows(table):

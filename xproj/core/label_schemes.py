@@ -5,7 +5,7 @@
     BIOES, BILOU   B-X, I-X, E-X, S-X (L for E, U for S, M for I)
     bare           X                 read as I-X
 
-Names cannot tell IOB1 from IOB2, and need not: an I-X that continues nothing starts an entity in both.
+Names alone do not always tell IOB1 from IOB2, and need not: an I-X that continues nothing starts an entity in both.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ class LabelScheme:
     def to_iob2(self, probabilities: np.ndarray, offsets: Int64) -> np.ndarray:
         """Probabilities over `labels`, (words, n_labels) float32.
 
-        Labels that mean the same are added up (S-X and B-X, E-X and I-X). Where the best label of the word before is
-        not of type X, B-X and I-X both say that X starts here, so the greater of the two becomes B-X and the smaller
-        I-X. No word's best label becomes another one by that, but for I-X that becomes B-X where an entity starts
-        anyway: IOB1 decodes to the same spans as with its own rules.
+        Labels that mean the same are added up (S-X and B-X, E-X and I-X). An I-X that is the best label of a word, and
+        continues nothing, changes places with B-X, as it starts an entity. Where some type has no B-, the scheme is
+        IOB1, and wherever X does not precede, the greater of the two is B-X. No word's best label becomes another one
+        by that, but for the I-X that becomes B-X: labels decode to the same spans as by the rules of IOB1.
 
         Args:
             probabilities: over the model's labels, (words, n_model_labels), in sentences one after the other.
@@ -85,10 +85,12 @@ class LabelScheme:
         kinds = (found.argmax(axis=1) + 1) // 2 - 1
         before = np.roll(kinds, 1)
         before[offsets[:-1][offsets[:-1] < len(kinds)]] = -1
-        starts = before[:, None] != np.arange(len(self.labels) // 2)
-        begin, inside = found[:, 1::2], found[:, 2::2]
-        greater, smaller = np.maximum(begin, inside), np.minimum(begin, inside)
-        found[:, 1::2], found[:, 2::2] = np.where(starts, greater, begin), np.where(starts, smaller, inside)
+        types = np.arange(len(self.labels) // 2)
+        begin, inside = found[:, 1::2].copy(), found[:, 2::2].copy()
+        swap = (before[:, None] != types) & (inside > begin)
+        if set(self.columns.tolist()) >= set(1 + 2 * types):
+            swap &= kinds[:, None] == types
+        found[:, 1::2], found[:, 2::2] = np.where(swap, inside, begin), np.where(swap, begin, inside)
         return found
 
 

@@ -12,6 +12,8 @@ import re
 from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
+from xproj.core.normalization import nfc, normalized
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -144,8 +146,26 @@ def squeeze(text: str, pieces: Iterable[Piece] = ()) -> Marked:
     return Marked(clean, tuple(moved))
 
 
+def readable(sentence: Marked) -> Marked:
+    """The sentence as engines read text: in NFC, control characters as spaces; the pieces are moved along."""
+    found = normalized(SURROGATE.sub("\ufffd", CONTROL.sub(" ", sentence.text)))
+    return Marked(found.text, tuple(Piece(*found.normal(start, end), k) for start, end, k in sentence.pieces))
+
+
 def locate(text: str, words: Sequence[str]) -> list[tuple[int, int]] | None:
-    """The characters `[start, end)` of each word; None where these words, in this order, are not those of the text."""
+    """The characters `[start, end)` of each word; None where these words, in this order, are not those of the text.
+
+    Words and text may write the same letters in another form (NFC or not); the characters are those of the text.
+    """
+    spans = _find(text, words)
+    if spans is not None or (text.isascii() and all(map(str.isascii, words))):
+        return spans
+    found = normalized(text)
+    spans = _find(found.text, list(map(nfc, words)))
+    return spans and [found.given(*span) for span in spans]
+
+
+def _find(text: str, words: Sequence[str]) -> list[tuple[int, int]] | None:
     spans, place = [], 0
     for word in words:
         start = text.find(word, place)

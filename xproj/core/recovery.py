@@ -17,6 +17,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from xproj.core.markers import Piece, hulls, locate
+from xproj.core.normalization import nfc
 from xproj.core.text_markers import STYLES, UNKNOWN
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _by_likeness(marked: Marked, mentions: Sequence[Mention]) -> Iterator[Found]
 
 def _likeness(piece: str, mention: Mention) -> float:
     """To the stand-alone translation, or to the source's own words: many names stay as they are."""
-    return max(ratio(piece, text) for text in (mention.alone, mention.text))
+    return max(ratio(nfc(piece), nfc(text)) for text in (mention.alone, mention.text))
 
 
 def _by_search(

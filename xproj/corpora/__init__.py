@@ -5,7 +5,7 @@ bare pairs; `write_silver` writes datasets with their card, `export.export` the 
 """
 
 from xproj.corpora.bitext import read_bitext
-from xproj.corpora.labelled import LABELLED, read_labelled, splits
+from xproj.corpora.labelled import LABELLED, made_by, read_labelled, splits
 from xproj.corpora.notes import IngestNotes
 from xproj.corpora.parallel import INGESTED, extra_columns, ingest
 from xproj.corpora.silver import SILVER, SilverCounts, write_silver
@@ -18,6 +18,7 @@ __all__ = [
     "SilverCounts",
     "extra_columns",
     "ingest",
+    "made_by",
     "read_bitext",
     "read_labelled",
     "splits",

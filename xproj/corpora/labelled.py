@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from xproj.columns import ENTITY, SPAN, combine
 from xproj.core.words import splitter_for
@@ -91,6 +93,15 @@ def _open(path: Path, format: str, split: str | None) -> Corpus:
     if not found:
         raise CorpusError(f"{path}: no split {split!r}; it has {', '.join(splits(path)) or 'none'}")
     return Corpus(str(path), "the path", "parquet", tuple(found))
+
+
+def made_by(folder: Path) -> dict[str, Any]:
+    """What made a silver folder: language, licences, signature; empty for any other corpus."""
+    first = next(iter(sorted((folder / "data").glob("*.parquet"))), None)
+    if first is None:
+        return {}
+    found: dict[str, Any] = json.loads((pq.read_schema(first).metadata or {}).get(b"xproj", b"{}"))
+    return found
 
 
 def splits(folder: Path) -> list[str]:

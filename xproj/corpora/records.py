@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from xproj.columns import Entity, TokenColumn
+from xproj.core.normalization import nfc, normalized
 from xproj.core.spans import char_spans_to_words
 from xproj.corpora.rows import Where, batch_table, checked, entities_of_tags, entity_column, relabelled, token_array
 from xproj.errors import CorpusError
@@ -206,10 +207,18 @@ def _char_span(span: Any, text: str, fail: Fail) -> CharSpan:
         what = f"the span [{start}, {end}) is not in its text of {len(text)} characters"
         raise fail(what, "offsets are characters, half-open, from 0")
     snippet = span.get("text") if isinstance(span, dict) else None
-    if isinstance(snippet, str) and snippet.split() != text[start:end].split():
-        what = f"the span [{start}, {end}) is {text[start:end]!r}, but the file says {snippet!r}"
-        raise fail(what, "offsets must count Unicode characters (code points)")
+    if isinstance(snippet, str) and not _same(snippet, text[start:end]):
+        form = normalized(text)  # whose characters some tools have counted
+        if not _same(snippet, form.text[start:end]):
+            what = f"the span [{start}, {end}) is {text[start:end]!r}, but the file says {snippet!r}"
+            raise fail(what, "offsets must count Unicode characters (code points)")
+        start, end = form.given(start, end)
     return start, end, label, score
+
+
+def _same(one: str, other: str) -> bool:
+    """Is it the same text but for white space, and for how accented letters are written?"""
+    return nfc(one).split() == nfc(other).split()
 
 
 def _span(span: Any, fail: Fail) -> CharSpan:

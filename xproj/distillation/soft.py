@@ -86,18 +86,15 @@ def lessons(
 
     Args:
         settings, data, language, output, runtime: see `taught`.
-        tables: the labelled corpora, the one at `data` first and without name (column `corpus`), or alone.
+        tables: the labelled corpora; the one at `data`, if it is among them, first and without name in `corpus`.
     """
     assert settings.distill is not None
     named = bool(settings.corpora)
     for table in taught(settings, data, language, output, runtime):
         yield _marked(table, 1.0, language) if named else table
-    weight = settings.distill.labelled
     for table in tables:
-        if named and table["corpus"][0].as_py():
-            yield table
-        elif weight:
-            yield _marked(table, weight, language)
+        other = named and table["corpus"][0].as_py()
+        yield table if other else _marked(table, settings.distill.labelled, language)
 
 
 def _marked(table: pa.Table, weight: float, language: Language) -> pa.Table:

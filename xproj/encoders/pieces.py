@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xproj.core.normalization import nfc
+
 if TYPE_CHECKING:
     from xproj.columns import Int32, Int64, TokenColumn
 
@@ -60,7 +62,8 @@ class Pieces:
 class WordPieces:
     """The sub-words of words, as a tokenizer splits them.
 
-    A word is tokenised alone, as SimAlign and AWESoME do it, so its sub-words do not depend on its neighbours.
+    A word is tokenised alone, as SimAlign and AWESoME do it, so its sub-words do not depend on its neighbours; and in
+    NFC, which vocabularies are made of, and not all tokenizers make themselves.
     """
 
     def __init__(self, tokenizer: Any, longest: int) -> None:
@@ -94,7 +97,7 @@ class WordPieces:
             return
         # every word is a sentence of one word, already split: no special sub-words, no limit
         found = self._tokenizer(
-            [[word] for word in words],
+            [[nfc(word)] for word in words],
             is_split_into_words=True,
             add_special_tokens=False,
             return_attention_mask=False,

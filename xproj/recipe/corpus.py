@@ -36,6 +36,9 @@ class Tag(Table):
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="transformers: numbers of the model"
     )
+    min_score: float = Field(
+        0.0, ge=0, le=1, description="entities whose words have a smaller mean probability are left out and counted"
+    )
     labels: dict[str, str] = Field(default_factory=dict, description="rename labels; 'O' drops them")
 
 

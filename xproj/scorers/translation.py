@@ -16,6 +16,7 @@ import numpy as np
 
 from xproj import translators
 from xproj.core import words
+from xproj.core.normalization import nfc
 from xproj.errors import RecipeError
 from xproj.languages import lookup
 from xproj.scorers.spans import ranges
@@ -83,7 +84,7 @@ class TranslationScorer:
 
 
 def phrases(code: str) -> Callable[[Sequence[str]], str]:
-    """How words of a language become a text.
+    """How words of a language become a text, in NFC.
 
     Raises:
         RecipeError: a language that is not known, or not said.
@@ -91,7 +92,7 @@ def phrases(code: str) -> Callable[[Sequence[str]], str]:
     if code == "und":
         raise RecipeError("the scorer 'translation' needs both languages; say --language, e.g. swh_Latn")
     language: Language = lookup(code)
-    return lambda given: words.join(list(given), language)
+    return lambda given: nfc(words.join(list(given), language))
 
 
 def nmt_scores(translator: Translator, pairs: Sequence[tuple[str, str]], languages: tuple[str, str]) -> np.ndarray:

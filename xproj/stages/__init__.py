@@ -11,10 +11,11 @@ evaluate are nothing but such a fit. Engines are opened on first use, once per p
 from xproj.stages.align import Align
 from xproj.stages.back import Back
 from xproj.stages.base import Inputs, Mapped, Stage, language_of
-from xproj.stages.fits import Evaluate, Silver, Train, score_tagger, signature, train
+from xproj.stages.fits import Evaluate, Silver, Train, score_tagger, signature
 from xproj.stages.project import Project
 from xproj.stages.score import Score
 from xproj.stages.sentences import Ingest, Tag, TagTarget
+from xproj.stages.training import train
 from xproj.stages.translate import Translate
 
 STAGES: dict[str, type[Stage]] = {

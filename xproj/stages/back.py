@@ -34,7 +34,7 @@ class Back(Translate):
     """
 
     name = "back"
-    version = 1
+    version = 2
     required = ("id", "source_tokens", "source_entities")
     optional = ("source_text", "back_tokens", "back_entities", "status")
     adds = ("back_tokens", "back_entities")

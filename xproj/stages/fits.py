@@ -6,17 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from xproj import __version__
 from xproj.stages.base import Inputs, Stage, language_of
+from xproj.stages.training import train
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from xproj import recipe
     from xproj.evaluation import TaggingScores
-    from xproj.languages import Language
     from xproj.recipe import Recipe
     from xproj.stages.base import Progress
 
@@ -57,6 +53,7 @@ class Train(Stage):
     """A tagger for the target language, from the silver corpus."""
 
     name = "train"
+    version = 2
     required = ()
     keys = ("language",)
     follows = ("silver",)
@@ -124,72 +121,6 @@ def _aligner(recipe: Recipe) -> str:
     """The aligner; of an ensemble its members: `ensemble-vote(awesome+statistical)`."""
     align = recipe.align
     return f"ensemble-{align.combine}({'+'.join(sorted(align.members))})" if align.members else align.aligner
-
-
-def train(
-    data: Path,
-    settings: recipe.Train,
-    language: str | None,
-    output: Path,
-    progress: Progress | None,
-    runtime: recipe.Runtime | None = None,
-) -> dict[str, Any]:
-    """Train the tagger that `settings` asks for on a labelled corpus and write its model folder.
-
-    Of a silver dataset with splits, `train` is learned from, and `dev` picks the best epoch unless `settings` names
-    another corpus for that. The folder gets a card that says what data made it.
-    """
-    from xproj import corpora, distillation, taggers
-
-    settings.check()
-    made = language_of(language)
-    dev = None
-    if settings.dev is not None:
-        dev = corpora.read_labelled(settings.dev, language=made, labels=settings.labels)
-    elif "dev" in corpora.splits(data):
-        dev = corpora.read_labelled(data, split="dev", labels=settings.labels)
-    tables = _tables(data, settings, made)
-    if settings.distill is not None:
-        tables = distillation.lessons(settings, data, tables, made, output, runtime)
-    facts = taggers.train(
-        settings.tagger,
-        tables,
-        settings=settings,
-        language=made,
-        output=output,
-        dev=dev,
-        progress=progress,
-        runtime=runtime,
-    )
-    if settings.distill is not None:
-        distillation.forget(settings, data, output)
-    return dict(facts)
-
-
-def _tables(data: Path, settings: recipe.Train, language: Language) -> Iterator[pa.Table]:
-    """The sentences of all corpora, the first one first, with their corpus, its weight, and their language."""
-    from xproj import corpora
-
-    def read(path: Path, labels: Mapping[str, str], made: Language, limit: int = 0) -> Iterator[pa.Table]:
-        split = "train" if "train" in corpora.splits(path) else None
-        return corpora.read_labelled(path, split=split, language=made, labels=labels, limit=limit)
-
-    if not settings.corpora:
-        yield from read(data, settings.labels, language)
-        return
-    for table in read(data, settings.labels, language):
-        yield _described(table, "", 1.0, language)
-    for name, corpus in settings.corpora.items():
-        made = language if corpus.language is None else language_of(corpus.language)
-        for table in read(Path(corpus.path), {**settings.labels, **corpus.labels}, made, corpus.limit):
-            yield _described(table, name, corpus.weight, made)
-
-
-def _described(table: pa.Table, corpus: str, weight: float, language: Language) -> pa.Table:
-    values = {"corpus": corpus, "weight": weight, "language": language.code}
-    for name, value in values.items():
-        table = table.append_column(name, pa.array([value] * table.num_rows))
-    return table
 
 
 def score_tagger(

@@ -25,7 +25,7 @@ class Score(Stage):
     """How well each target span carries each entity, by models; only where the recipe names scorers."""
 
     name = "score"
-    version = 2
+    version = 3
     required = ("id", *TOKENS, "source_entities", "links")
     optional = ("status",)
     keys = ("language", "source")

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from xproj import schema
 from xproj.columns import EntityColumn, TokenColumn, build_list, combine
+from xproj.errors import RecipeError
 from xproj.rows import count_rows, ok_rows, only, total
 from xproj.stages.base import TEXTS, TOKENS, Mapped, Stage, language_of
 
@@ -69,6 +70,7 @@ class Tag(Stage):
     """Labels for the source sentences that have none; gold labels stay."""
 
     name = "tag"
+    version = 2
     required: ClassVar[tuple[str, ...]] = ("id", "source_tokens")
     optional: ClassVar[tuple[str, ...]] = ("source_entities", "source_predicted", "status")
     adds = ("source_entities", "source_predicted")
@@ -81,7 +83,13 @@ class Tag(Stage):
 
         assert self.recipe.tag is not None
         tag = self.recipe.tag
-        return taggers.open(tag.tagger, tag.model, revision=tag.revision, dtype=tag.dtype, runtime=self.recipe.runtime)
+        found = taggers.open(tag.tagger, tag.model, revision=tag.revision, dtype=tag.dtype, runtime=self.recipe.runtime)
+        if tag.min_score and not found.probabilistic:
+            raise RecipeError(
+                f"[tag] min_score = {tag.min_score}: the tagger {tag.tagger!r} only decides, all its scores are 1; "
+                "leave it out, or take a tagger with probabilities (transformers)"
+            )
+        return found
 
     def runs_model(self) -> bool:
         """As the tagger does."""
@@ -94,21 +102,32 @@ class Tag(Stage):
         """In half precision, rounding depends on the batches."""
         return () if self.recipe.tag is None or self.recipe.tag.dtype == "float32" else ("batch_tokens",)
 
-    def predict(self, tokens: pa.Array) -> pa.ListArray:
-        """The entities of each sentence, labels renamed as the recipe says; null for a null sentence."""
-        from xproj import taggers
-        from xproj.core.labels import relabel
+    def predict(self, tokens: pa.Array) -> tuple[pa.ListArray, Counts]:
+        """The entities of each sentence, null for a null sentence, and the counts of the work.
 
-        assert self.recipe.tag is not None
-        return relabel(EntityColumn.read(taggers.predict(self.tagger, tokens)), self.recipe.tag.labels).write()
+        Labels are renamed, and entities with a low score left out, as the recipe says.
+        """
+        from xproj import taggers
+        from xproj.core.labels import relabel, select
+
+        tag = self.recipe.tag
+        assert tag is not None
+        found = relabel(EntityColumn.read(taggers.predict(self.tagger, tokens)), tag.labels)
+        counts = dict(getattr(self.tagger, "counts", {}))
+        if tag.min_score:
+            sure = found.score >= np.float32(tag.min_score)
+            counts["entities.low_score"] = int(np.count_nonzero(~sure))
+            found = select(found, sure)
+        return found.write(), counts
 
     def map(self, table: pa.Table, first_row: int = 0) -> Mapped:
         """Fill null `source_entities` of rows that are ok."""
         gold = combine(table["source_entities"])
         wanted = ok_rows(table) & pc.is_null(gold).to_numpy(zero_copy_only=False)
         entities = gold
+        found: Counts = {}
         if wanted.any():
-            predicted = self.predict(only(wanted, table["source_tokens"]))
+            predicted, found = self.predict(only(wanted, table["source_tokens"]))
             entities = pc.if_else(pa.array(wanted), predicted, gold)
         before = pc.fill_null(combine(table["source_predicted"]), False).to_numpy(zero_copy_only=False)
         counts = count_rows(table) | {
@@ -116,9 +135,8 @@ class Tag(Stage):
             "entities": total(entities),
             "entities.predicted": total(entities) - total(gold),
         }
-        if wanted.any():
-            counts |= getattr(self.tagger, "counts", {})
-        return Mapped({"source_entities": entities, "source_predicted": pa.array(before | wanted)}, counts)
+        columns = {"source_entities": entities, "source_predicted": pa.array(before | wanted)}
+        return Mapped(columns, counts | found)
 
 
 class TagTarget(Tag):
@@ -145,8 +163,9 @@ class TagTarget(Tag):
         """Tag every target sentence that is ok."""
         tokens = only(ok_rows(table), table["target_tokens"])
         if not self._probabilities:
-            entities = self.predict(tokens)
-            return Mapped({"target_entities": entities}, count_rows(table) | {"entities.predicted": total(entities)})
+            entities, found = self.predict(tokens)
+            counts = count_rows(table) | {"entities.predicted": total(entities)}
+            return Mapped({"target_entities": entities}, counts | found)
         words = TokenColumn.read(tokens)
         rows = self.tagger.probabilities([row or [] for row in words.rows()])
         labels = len(self.tagger.labels)

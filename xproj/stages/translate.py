@@ -30,7 +30,7 @@ class Translate(Stage):
     """The missing side of each pair: the target's, on the route translate-test the source's."""
 
     name = "translate"
-    version = 4
+    version = 5
     ignores = ("back_translate",)
     required: ClassVar[tuple[str, ...]] = ("id",)
     optional: ClassVar[tuple[str, ...]] = (*TEXTS, *TOKENS, "status")
@@ -188,13 +188,13 @@ class Translate(Stage):
         return [word for segment in text_markers.segments(marked) for word in words.words(segment, there)]
 
     def _sentences(self, table: pa.Table, here: Language) -> list[Marked]:
-        """The given side as text; with the source entities as marks, where marks are asked for."""
+        """The given side as text that engines read; with the source entities as marks, where marks are asked for."""
         from xproj.core import markers, words
 
         sides = (table[f"{self._sides[0]}_{kind}"].to_pylist() for kind in ("text", "tokens"))
         pairs = [(text or words.join(tokens or [], here), tokens or []) for text, tokens in zip(*sides, strict=True)]
         if not self._settings.markers:
-            return [markers.Marked(text) for text, _ in pairs]
+            return [markers.readable(markers.Marked(text)) for text, _ in pairs]
         schema.check_spans(table, "source_entities", "source_tokens")
         marked = []
         for (text, tokens), entities in zip(pairs, table["source_entities"].to_pylist(), strict=True):
@@ -203,7 +203,8 @@ class Translate(Stage):
                 text = words.join(tokens, here)
                 places = markers.locate(text, tokens)
             assert places is not None
-            marked.append(markers.mark(text, places, [(e["start"], e["end"]) for e in entities or []]))
+            sentence = markers.mark(text, places, [(e["start"], e["end"]) for e in entities or []])
+            marked.append(markers.readable(sentence))
         return marked
 
     def _translate(

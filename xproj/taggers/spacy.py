@@ -14,6 +14,7 @@ import spacy
 from spacy.tokens import Doc
 
 from xproj.core.labels import label_space
+from xproj.core.normalization import nfc
 from xproj.errors import BackendError
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ class SpacyTagger:
 
 
 def document(pipeline: Pipeline, words: Sequence[str], tags: list[str] | None = None) -> Doc:
-    """The words as a spaCy document, with IOB2 tags when given."""
-    return Doc(pipeline.vocab, words=[word if _visible(word) else MARK for word in words], ents=tags)
+    """The words in NFC as a spaCy document, with IOB2 tags when given."""
+    return Doc(pipeline.vocab, words=[nfc(word) if _visible(word) else MARK for word in words], ents=tags)
 
 
 def _visible(word: str) -> bool:

@@ -4,6 +4,7 @@ labelled     tables of labelled sentences as flat arrays: words, label and weigh
 examples     sub-words, windows, and padded batches of them
 batching     which windows are in which batch, epoch by epoch
 heads        the model with its head, its labels, and what of it is frozen
+products     float32 products of matrices where torch's own are slow
 vocabulary   only the rows of the embeddings that the corpus needs
 checkpoints  states that count only when they are whole
 trainer      the loop, which is that of transformers

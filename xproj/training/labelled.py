@@ -11,7 +11,7 @@ is not known to be no entity.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +35,8 @@ MAIN = ""  # the name of the corpus that has none
 ENOUGH = 100  # sentences in which a label in use may be expected to occur
 
 
-class Sentences(NamedTuple):
+@dataclass(frozen=True)
+class Sentences:
     """Sentences with at least one word each: row r has the words `offsets[r]:offsets[r + 1]`.
 
     Attributes:
@@ -220,7 +221,7 @@ class Reader:
         if self.settings.max_unlabelled is not None:
             found = self._capped(found, self.settings.max_unlabelled)
         if self.settings.temperature != 1:
-            found = found._replace(weights=found.weights * self._language_weights(found))
+            found = replace(found, weights=found.weights * self._language_weights(found))
         if not (found.weights > 0).any():
             raise CorpusError("training data: no word has a weight above 0; look at confidences and corpus weights")
         return found

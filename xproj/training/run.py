@@ -20,7 +20,7 @@ from xproj.core.spans import decode_column
 from xproj.core.teachers import ALONE, partners
 from xproj.encoders import loading
 from xproj.errors import CorpusError
-from xproj.training import heads
+from xproj.training import heads, products
 from xproj.training.checkpoints import Checkpoints
 from xproj.training.examples import Examples, Inputs
 from xproj.training.labelled import Reader, Sentences, label_ids
@@ -78,6 +78,8 @@ def train(
         model = heads.load(path, settings, reader.labels())
         made = _Material.of(model, tokenizer, sentences, held_out, list(reader.types), settings)
         dtype = heads.precision(settings.dtype, place)
+        if dtype == "float32" and products.useful(place):
+            products.use(model)
         checkpoints = Checkpoints(*_state(output, settings, dtype, made))
         trainer = WordTrainer(
             model,

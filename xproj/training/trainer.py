@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 from xproj import processes
 from xproj.core.metrics import SpanCounts, f1
 from xproj.core.spans import decode_column
+from xproj.encoders.tuning import schedule
 from xproj.errors import BackendError
 from xproj.training import heads
 from xproj.training.batching import Batches, loader
@@ -63,9 +65,7 @@ def arguments(settings: Train, folder: Path, dtype: str, *, dev: bool, cpu: bool
         num_train_epochs=settings.epochs,
         gradient_accumulation_steps=settings.accumulation,
         learning_rate=settings.learning_rate,
-        warmup_steps=settings.warmup,
         weight_decay=settings.weight_decay,
-        lr_scheduler_type="linear",
         max_grad_norm=1.0,
         bf16=dtype == "bfloat16",
         seed=settings.seed,
@@ -147,6 +147,14 @@ class WordTrainer(Trainer):
             parts = [{"params": group, "lr": lr, "weight_decay": decay} for (lr, decay), group in groups.items()]
             self.optimizer = kind(parts, **options)
         return self.optimizer
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The learning rate rises over the warm-up, from the first step on, and then falls to 0, both linear."""
+        if self.lr_scheduler is None:
+            rate = partial(schedule, steps=num_training_steps, warmup=self.settings.warmup)
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.create_optimizer(), rate)
+            self._created_lr_scheduler = True
+        return self.lr_scheduler
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> tuple[list[Any], Any]:
         """The passes of a step, and the sum of the weights of its words over all processes."""
