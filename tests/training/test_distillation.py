@@ -1,7 +1,6 @@
 """Students: what teachers say of a text, and a small model that learns it."""
 
 import json
-import signal
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import small_models
-import training_runs
 from sentences import labelled_sentences
-from training_runs import train_on
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -23,6 +20,7 @@ from xproj.core.labels import label_space  # noqa: E402
 from xproj.core.teachers import ALONE, NO_LABEL  # noqa: E402
 from xproj.errors import CorpusError, RecipeError  # noqa: E402
 from xproj.languages import lookup  # noqa: E402
+from xproj.training import trainer  # noqa: E402
 from xproj.training.soft import Soft  # noqa: E402
 
 ENGLISH = lookup("eng_Latn")
@@ -188,9 +186,7 @@ def test_a_student_of_a_tagger_and_a_projection_learns(corpora, encoder, both, s
     teacher = taggers.predict(taggers.open("spacy", str(spacy_model)), gold["tokens"])
     best = evaluation.tagging([(teacher, gold["entities"], gold["tokens"])], resamples=0).micro.f1
     assert facts["sentences"] == 240 and best > 0.9
-    learned = f1(tmp_path / "model", corpora)
-    print(learned)
-    assert learned > best - 0.1
+    assert f1(tmp_path / "model", corpora) > best - 0.1
     card = (tmp_path / "model" / "README.md").read_text()
     assert "| projected | projection.parquet | 1.0 |" in card and "text.parquet" not in card
     assert not list(tmp_path.glob(".teachers-*")) and not list(tmp_path.glob(".training-*"))
@@ -304,14 +300,25 @@ def test_paths_of_teachers_are_those_of_the_recipe(tmp_path):
     assert json.loads(made.train.model_dump_json())["distill"]["pairs"]["weight"] == 0.5
 
 
-def test_a_student_that_is_killed_goes_on(corpora, encoder, both, tmp_path):
-    """To the same weights as undisturbed."""
-    made = settings(corpora, encoder, teachers=both, smoothing=0.1).model_dump(mode="json") | {"epochs": 2}
-    undisturbed, killed = tmp_path / "a", tmp_path / "b"
-    assert training_runs.in_a_process(train_on, corpora / "text.parquet", undisturbed, made) == 0
-    kill = ("step", 7)
-    assert training_runs.in_a_process(train_on, corpora / "text.parquet", killed, made, kill) == -signal.SIGKILL
-    assert next(tmp_path.glob(".teachers-*/soft.parquet")) and next(tmp_path.glob(".training-*/checkpoint-*"))
-    assert training_runs.in_a_process(train_on, corpora / "text.parquet", killed, made) == 0
-    assert (undisturbed / "model.safetensors").read_bytes() == (killed / "model.safetensors").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["a", "b"]
+def test_a_student_that_is_interrupted_goes_on(corpora, encoder, both, tmp_path, monkeypatch):
+    """To the same weights as undisturbed; the teachers are not asked again."""
+    monkeypatch.setattr(trainer, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(trainer, "SAVE_STEPS", 3)
+    made = settings(corpora, encoder, teachers=both, smoothing=0.1).model_copy(update={"epochs": 1})
+    student(made, corpora, tmp_path / "a")
+    step = trainer.WordTrainer.training_step
+    with monkeypatch.context() as patch:
+
+        def stop(self, *arguments):
+            if self.state.global_step == 5:
+                raise KeyboardInterrupt
+            return step(self, *arguments)
+
+        patch.setattr(trainer.WordTrainer, "training_step", stop)
+        with pytest.raises(KeyboardInterrupt):
+            student(made, corpora, tmp_path / "b")
+    assert [path.name for path in tmp_path.glob(".training-*/*")] == ["checkpoint-3"]
+    monkeypatch.setattr(distillation.soft, "open_all", lambda *_: pytest.fail("computed twice"))
+    student(made, corpora, tmp_path / "b")
+    first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in "ab")
+    assert first == second and sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
