@@ -260,12 +260,30 @@ def test_a_projected_table_is_a_teacher(corpora, encoder, both, tmp_path):
     assert unknown.sum() == sum(len(words) for words in table["tokens"].to_pylist()[::3])
 
 
+def test_data_itself_is_a_teacher_that_says_nothing_of_lost_entities(corpora, encoder, tmp_path):
+    span = pa.struct([("start", pa.int32()), ("end", pa.int32())])
+    table = pq.read_table(corpora / "projection.parquet")
+    lost = pa.array([[{"start": 1, "end": 99}]] * table.num_rows, pa.list_(span))
+    pq.write_table(table.append_column("lost_spans", lost), tmp_path / "data.parquet")
+    entities = EntityColumn.read(table["entities"])
+    words = TokenColumn.read(table["tokens"])
+    rows = teachers.one_hot(entities, words.offsets, LABELS)
+    there = np.repeat(entities.valid, words.lengths)
+    first = np.isin(np.arange(len(there)), words.offsets)
+    made = settings(corpora, encoder, teachers={"own": {}})
+    for lost_entities, expected in (("keep", there), ("mask", there & (first | (rows[:, 0] == 0)))):
+        chosen = made.model_copy(update={"lost_entities": lost_entities})
+        found = distillation.taught(chosen, tmp_path / "data.parquet", ENGLISH, tmp_path / "model", CPU)
+        soft = Soft.read(pa.concat_tables(found))
+        assert soft.taught.tolist() == expected.tolist()
+        assert np.array_equal(soft.probabilities[expected], rows[expected])
+
+
 @pytest.mark.parametrize(
     ("distill", "message"),
     [
         ({"teachers": {}}, "teachers is empty"),
-        ({"teachers": {"a": {}}}, "a model or a path"),
-        ({"teachers": {"a": {"model": "x", "path": "y"}}}, "a model or a path"),
+        ({"teachers": {"a": {"model": "x", "path": "y"}}}, "give model or path, not both"),
         ({"teachers": {"a": {"model": "x"}}, "temperature": 2.0}, "has no effect on loss = 'mse'"),
         ({"teachers": {"a": {"model": "x", "weight": 2.0}}}, "teachers.a.weight needs weights = 'given'"),
         ({"teachers": {"a": {"model": "x"}}, "weights": "similar"}, "teachers.a.corpus is missing"),

@@ -122,6 +122,7 @@ def _place(settings: Train, data: Path, output: Path) -> Path:
         "settings": settings.distill.model_dump(mode="json"),
         "student": settings.model if settings.distill.weights == "similar" else None,
         "labels": settings.labels,
+        "lost_entities": settings.lost_entities,
         "seed": settings.seed,
         "contents": {key: hashes.tree(value) for key, value in {**named, "data": str(data)}.items()},
     }
@@ -142,7 +143,7 @@ def _answers(
     settings: Train, distill: Distill, data: Path, language: Language, runtime: Runtime | None
 ) -> Iterator[pa.Table]:
     """What the teachers say, table by table."""
-    opened = open_all(distill, settings.labels, runtime)
+    opened = open_all(settings, distill, data, runtime)
     shares = _shares(settings, distill, data, language, runtime)
     evaluator = None if distill.pairs is None else Words(distill.pairs.evaluator, language, runtime)
     known = 0
