@@ -58,12 +58,19 @@ def card(
         language=language,
         settings=shown,
         corpora=corpora,
+        teachers=_teachers(settings),
         licences=sorted({licence for corpus in corpora for licence in corpus.licences}),
         silver=any(corpus.signature for corpus in corpora),
         labels=dict(sorted(labels.items())),
         facts={key: round(value, 4) if isinstance(value, float) else value for key, value in facts.items()},
         changed={key: value for key, value in given.items() if value != plain[key]},
     )
+
+
+def _teachers(settings: Train) -> list[tuple[str, str, float]]:
+    """Name, model or projection, and weight of each teacher."""
+    teachers = settings.distill.teachers if settings.distill is not None else {}
+    return [(name, str(_last(one.model or one.path)), one.weight) for name, one in teachers.items()]
 
 
 def _last(path: str | None) -> str | None:
