@@ -1,10 +1,12 @@
 """Marker placement: how often the reduced range finds the span that `all` finds, and seconds per entity.
 
-    python benchmarks/placement.py [--steps 350] [--entities 40] [--nllb]
+    python benchmarks/placement.py [--steps 350] [--entities 40] [--nllb] [--layers 12 --dim 512]
 
 A small M2M model learns pairs of the sample corpus from English, with markers round one entity on both sides, and then
 places the markers of entities in pairs that it has learnt, and in others. With --nllb, the configuration of NLLB-200
-600M with random weights follows (5 GB): its seconds are those of real weights but for what the bound rules out.
+600M with random weights follows (5 GB): its seconds are those of real weights but for what the bound rules out, which
+with random weights is nothing. --layers and --dim are a smaller one of those, with the same vocabulary: for these
+--entities alone, by every setting, and without the trained model.
 """
 
 from __future__ import annotations
@@ -58,7 +60,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=350)
     parser.add_argument("--entities", type=int, default=40)
     parser.add_argument("--nllb", action="store_true", help="the speed of 600M weights, too")
+    parser.add_argument("--layers", type=int, help="only random weights: layers of encoder and decoder")
+    parser.add_argument("--dim", type=int, default=FULL["d_model"], help="with --layers: size of the states")
     given = parser.parse_args()
+    if given.layers:
+        untrained(given.layers, given.dim, given.entities)
+        return
     learnt, unseen = examples("train"), examples("test")[: given.entities]
     console = Console()
     with tempfile.TemporaryDirectory() as name:
@@ -69,9 +76,21 @@ def main() -> None:
             words = sum(len(one.target) for one in chosen) / len(chosen)
             report(console, results, f"{len(chosen)} entities of {kind} pairs, {words:.1f} target words")
         if given.nllb:
-            path = build(folder, **FULL)
+            path = build(folder, **FULL, letters="[]")
             results = {name: placed(path, unseen[:3], limit) for name, limit in LIMITS.items() if name != "all"}
             report(console, results, "600M random weights, 3 entities")
+
+
+def untrained(layers: int, dim: int, entities: int) -> None:
+    """Random weights with the vocabulary of NLLB: seconds and agreement by every setting."""
+    chosen = examples("test")[:entities]
+    words = sum(len(one.target) for one in chosen) / len(chosen)
+    with tempfile.TemporaryDirectory() as name:
+        path = build(Path(name), **FULL | {"d_model": dim, "ffn": 4 * dim, "layers": layers}, letters="[]")
+        results = {name: placed(path, chosen, limit) for name, limit in LIMITS.items()}
+    report(
+        Console(), results, f"{layers} layers of {dim}, random weights, {entities} entities, {words:.1f} target words"
+    )
 
 
 def examples(split: str) -> list[Example]:

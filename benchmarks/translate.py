@@ -74,12 +74,12 @@ def texts(n: int) -> list[str]:
     return (sample * (n // len(sample) + 1))[:n]
 
 
-def build(folder: Path, d_model: int, layers: int, ffn: int, vocabulary: int) -> Path:
+def build(folder: Path, d_model: int, layers: int, ffn: int, vocabulary: int, letters: str = "") -> Path:
     """A model with random weights and the tokenizer of the tests."""
     import torch
     from transformers import AutoTokenizer, M2M100Config, M2M100ForConditionalGeneration
 
-    tokenizer = AutoTokenizer.from_pretrained(small_models.m2m(folder))
+    tokenizer = AutoTokenizer.from_pretrained(small_models.m2m(folder, letters=letters))
     config = M2M100Config(
         vocab_size=vocabulary,
         d_model=d_model,

@@ -86,6 +86,17 @@ def test_a_sentence_that_breaks_the_engine_is_the_only_one_lost(program, trouble
     assert [t.status for t in found] == ["ok", "translation_error", "ok", "translation_error", "ok"]
 
 
+def test_ten_thousand_sentences_with_trouble_among_them(program):
+    """More than pipes hold in either direction, so reading and writing go on at the same time."""
+    texts = [f"sentence {k} $ [{k}] ^x {'y' * (k % 90)}" for k in range(10_000)]
+    texts[3000] = "here we die"
+    texts[7000] = "odd bytes"
+    found = translate(texts)
+    lost = [k for k, translation in enumerate(found) if translation.status != "ok"]
+    assert lost == [3000, 7000] and {found[k].status for k in lost} == {"translation_error"}
+    assert all(found[k].text == text.upper().strip() for k, text in enumerate(texts) if k not in lost)
+
+
 def test_a_sentence_is_tried_again(program):
     assert texts_of(translate(["one", "die once", "two"])) == ["ONE", "DIE ONCE", "TWO"]
     assert len(starts(program)) == 3

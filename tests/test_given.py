@@ -81,8 +81,8 @@ def test_an_empty_batch(given):
             "links.txt:4: the link 0-1 is outside the sentences of 3 and 1 words; links count words from 0",
         ),
         ("2-0\n\n\n\n", "links.txt:1: the link 2-0 is outside the sentences of 2 and 3 words"),
-        ("\n0-0\n\n\n", "links.txt:2: the link 0-0 is outside the sentences of 0 and 1 words"),
-        ("\n\n0-0\n\n", "links.txt:3: the link 0-0 is outside the sentences of 0 and 0 words"),
+        ("\n0-0\n\n\n", "links.txt:2: the link 0-0 belongs to a pair that is not aligned"),
+        ("\n\n0-0\n\n", "links.txt:3: the link 0-0 belongs to a pair that is not aligned"),
         (b"0-0 \xff", "links.txt: not UTF-8 at byte 4"),
     ],
 )

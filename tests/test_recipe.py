@@ -7,6 +7,7 @@ import pytest
 from xproj import recipe
 from xproj.errors import RecipeError
 from xproj.recipe import TABLES, Route
+from xproj.recipe.alignment import OF_STAGE, READ_BY
 from xproj.starter import starter, toml
 
 MINIMAL = 'language = "swh_Latn"\n[ingest]\npath = "x.conll"\n'
@@ -87,7 +88,14 @@ def test_starters_load_and_explain_every_key(tmp_path, route):
 @pytest.mark.parametrize("route", get_args(Route))
 def test_starters_load_with_every_line_uncommented(tmp_path, route):
     lines = starter(route).splitlines()
-    keys = [line.removeprefix("# ") if " = " in line or line.startswith("# [") else line for line in lines]
+    table, keys = "", []
+    for line in lines:
+        bare = line.removeprefix("# ") if " = " in line or line.startswith("# [") else line
+        table = bare.strip("[]") if bare.startswith("[") else table
+        # keys of other aligners are refused, so they wait for whoever changes the aligner
+        if table == "align" and " = " in bare and bare.split(" = ")[0] not in READ_BY["statistical"] | OF_STAGE:
+            continue
+        keys.append(bare)
     made = load(tmp_path, "\n".join(keys))
     assert all(getattr(made, name) is not None for name in TABLES)
 

@@ -63,7 +63,8 @@ def test_killed_in_every_stage_and_one_worker_instead_of_two(tmp_path, undisturb
     project(folder, spacy_model)
     (tmp_path / "sitecustomize.py").write_text(KILLER)
     for kill in KILLS:
-        env = {"KILL": kill, "PYTHONPATH": str(tmp_path)}
+        path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+        env = {"KILL": kill, "PYTHONPATH": path}
         done = xproj("run", "recipe.toml", "--workers", 1, "--quiet", cwd=folder, env=env, check=False)
         assert done.returncode == 2, (kill, done.stderr)
         line = done.stderr.splitlines()

@@ -43,7 +43,7 @@ def find(kind: str, name: str, known: Mapping[str, str]) -> Any:
         BackendError: it needs a package that is not installed; says what to install.
     """
     if name not in known:
-        raise RecipeError(f"{unknown(kind, name, known)}; known: {', '.join(sorted(known))}")
+        raise RecipeError(unknown(kind, name, known, every=True))
     module, _, attribute = known[name].partition(":")
     try:
         return getattr(import_module(module), attribute)

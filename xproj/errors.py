@@ -55,10 +55,12 @@ class WorkerError(XprojError):
     """A worker process that was ended from outside: out of memory, or by somebody."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str], where: str = "") -> str:
-    """The message for a name that is not known, with the closest known names first."""
+def unknown(kind: str, name: str, known: Iterable[str], where: str = "", *, every: bool = False) -> str:
+    """The message for a name that is not known, with the closest known names, and with `every` all of them."""
     names = sorted(known)
     close = get_close_matches(name, names, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(repr(c) for c in close)}?" if close else f"known: {', '.join(names)}"
+    if close and every:
+        hint += f" (known: {', '.join(names)})"
     prefix = f"{where}: " if where else ""
     return f"{prefix}unknown {kind} {name!r}; {hint}"

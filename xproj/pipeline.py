@@ -174,7 +174,11 @@ class Run:
                 "[evaluate] gold scores the trained tagger, but there is no [train]; add it or remove gold"
             )
         hashes = FileHashes(runs / HASHES)
-        steps = chain(recipe, raw_inputs(recipe, hashes))
+        raw = raw_inputs(recipe, hashes)
+        for kind in STAGES.values():
+            if kind.planned(recipe):
+                kind(recipe).check()
+        steps = chain(recipe, raw)
         store.save_hashes(hashes, runs / HASHES)
         return cls(recipe, runs, steps)
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FITTED = "fitted"
 SHARD_SIZE = 50_000
 FORMS = ("parquet", "pharaoh")
+# endings of files of i-j lines; a folder of parts has hardly such a name
+LINK_FILES = (".txt", ".links", ".align", ".pharaoh", ".talp")
 SIDES = ("source", "target")
 
 
@@ -97,6 +99,11 @@ def run_stage(
         XprojError: the input, the settings or the place cannot be used.
     """
     check_place(output)
+    if name == "align" and options.form == "parquet" and output.suffix in LINK_FILES:
+        raise RecipeError(
+            f"--output {output} is the name of a text file, but tables are written; add --format pharaoh for i-j lines "
+            "or name a .parquet file or a folder"
+        )
     if name == "ingest":
         return _ingest(path, output, made, options, progress)
     source = Source(path, limit=options.limit)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from xproj.core.markers import Marked, Piece
 from xproj.core.text_markers import (
     UNKNOWN,
+    bare,
     decode_brackets,
     decode_tags,
     encode_brackets,
@@ -14,6 +15,7 @@ from xproj.core.text_markers import (
     flat,
     forms,
     kept,
+    places,
     read,
     segments,
 )
@@ -109,3 +111,24 @@ def test_what_is_sent_is_read_and_kept(text, data):
         marked = read(form.text, form)
         assert [name for name, _ in named(marked)] == [clean[p.start : p.end] for p in pieces]
         assert "".join(marked.text.split()) == "".join(clean.split())
+
+
+@pytest.mark.parametrize("style", ["brackets", "xml"])
+@given(text=st.text("aB.[]<>&{ '", max_size=24), data=st.data())
+def test_parts_of_a_marked_text_have_places_without_marks(style, text, data):
+    clean = " ".join(text.split())
+    a, b = sorted(data.draw(st.tuples(*[st.integers(0, len(clean))] * 2)))
+    form = forms(Marked(clean, (Piece(a, b, 0),) if clean[a:b] else ()), style)[0]
+    cut = data.draw(st.sampled_from([0, *(k for k, character in enumerate(form.text) if character == " ")]))
+    whole = read(form.text, form).text
+    tried = list(zip(bare(form.text[:cut], form), bare(form.text[cut:], form), strict=True))
+    (start, end), (goes_on, last) = next(found for parts in tried if (found := places(whole, parts)) is not None)
+    assert start <= end <= goes_on <= last
+    assert "".join((whole[start:end] + whole[goes_on:last]).split()) == "".join(whole.split())
+    assert "".join(whole[start:end].split()) in {"".join(first.split()) for first, _ in tried}
+
+
+def test_places_of_parts():
+    assert places("a b  c", ["a b", " c "]) == [(0, 3), (5, 6)]
+    assert places("ab", ["", "a", "", "b", ""]) == [(0, 0), (0, 1), (1, 1), (1, 2), (2, 2)]
+    assert places("ab", ["a"]) is None and places("", []) == []

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from xproj.backends import find
-from xproj.errors import RecipeError
+from xproj.errors import RecipeError, XprojError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -80,6 +80,26 @@ def reads_file(settings: Align) -> bool:
     """Does the aligner, or a member of it, read links by the place of a row: `first_row` of `align`, `check_rows`?"""
     names = [settings.member(name).aligner for name in settings.members] if settings.members else [settings.aligner]
     return "given" in names
+
+
+def check(settings: Align) -> None:
+    """Refuse a model that is not there, or lacks the layer that is read, as far as it shows without loading it.
+
+    Raises:
+        XprojError: says what to do.
+    """
+    from xproj.encoders import files
+
+    for name in settings.members:
+        try:
+            check(settings.member(name))
+        except XprojError as error:
+            raise type(error)(f"[align] members.{name}: {error}") from error
+    if settings.model is None or not runs_model(settings) or settings.members:
+        return
+    files.check(settings.model, settings.revision)
+    if settings.layer is not None:
+        files.check_layer(settings.model, settings.layer)
 
 
 def runs_model(settings: Align) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from xproj import aligners
 from xproj.columns import LinkColumn, TokenColumn
 from xproj.core import ensemble
-from xproj.errors import RecipeError
+from xproj.errors import BackendError, CorpusError, RecipeError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from xproj.aligners import Aligner, Pairs, Progress
@@ -32,10 +34,10 @@ class EnsembleAligner:
         self._threshold = MEAN_THRESHOLD if settings.threshold is None else settings.threshold
         # in the order of their names: sums do not depend on the order of the recipe
         self._settings = {name: settings.member(name) for name in sorted(settings.members)}
-        self._members: dict[str, Aligner] = {
-            name: aligners.open(member, fitted=fitted and fitted / name, runtime=runtime)
-            for name, member in self._settings.items()
-        }
+        self._members: dict[str, Aligner] = {}
+        for name, member in self._settings.items():
+            with _of_member(name):
+                self._members[name] = aligners.open(member, fitted=fitted and fitted / name, runtime=runtime)
         self._fitting = [name for name, member in self._members.items() if member.needs_fit]
         self.needs_fit = bool(self._fitting)
         self.counts: dict[str, int] = {}
@@ -48,7 +50,8 @@ class EnsembleAligner:
         counts: dict[str, int | float] = {}
         for number, name in enumerate(self._fitting):
             shared = aligners.share(progress, number, len(self._fitting))
-            found = self._members[name].fit(parts, languages=languages, output=output / name, progress=shared)
+            with _of_member(name):
+                found = self._members[name].fit(parts, languages=languages, output=output / name, progress=shared)
             counts |= {f"{name}.{key}": value for key, value in found.items()}
         seen = [value for key, value in counts.items() if key.endswith(".sentence_pairs")]
         # a member with more text of its own (prime) counts that too
@@ -61,7 +64,8 @@ class EnsembleAligner:
         found = []
         for name, member in self._members.items():
             place = {"first_row": first_row} if self._settings[name].aligner == "given" else {}
-            links = member.align(source, target, languages=languages, **place)
+            with _of_member(name):
+                links = member.align(source, target, languages=languages, **place)
             found.append((links.offsets, links.source, links.target, links.score))
         self.counts = {
             f"{name}.{key}": count
@@ -76,4 +80,14 @@ class EnsembleAligner:
         for name, member in self._members.items():
             if self._settings[name].aligner == "given":
                 given: GivenAligner = member  # type: ignore[assignment]
-                given.check_rows(rows)
+                with _of_member(name):
+                    given.check_rows(rows)
+
+
+@contextmanager
+def _of_member(name: str) -> Iterator[None]:
+    """What is wrong with a member's settings or model is said of that member."""
+    try:
+        yield
+    except (RecipeError, BackendError, CorpusError) as error:
+        raise type(error)(f"[align] members.{name}: {str(error).removeprefix('[align] ')}") from error

@@ -101,8 +101,8 @@ class GivenAligner:
                 raise CorpusError.at(
                     self.path,
                     number,
-                    f"the link {word} is outside the sentences of {m} and {n} words",
-                    "links count words from 0, source first",
+                    _outside(word, m, n),
+                    "links count words from 0, source first" if m and n else "leave its line empty",
                 )
             links[i, j] = float(match[3]) if match[3] else 1.0
             if links[i, j] > 1.0:
@@ -113,3 +113,9 @@ class GivenAligner:
                     "scores are probabilities; divide them by the largest, or leave them out",
                 )
         return [(i, j, score) for (i, j), score in sorted(links.items())]
+
+
+def _outside(link: str, m: int, n: int) -> str:
+    if m and n:
+        return f"the link {link} is outside the sentences of {m} and {n} words"
+    return f"the link {link} belongs to a pair that is not aligned: a side has no words, or its status is not ok"

@@ -71,10 +71,10 @@ class PackageAligner:
         opened = find("implementation", "package", {"package": "simalign:SentenceAligner"})
         from transformers import AutoConfig
 
-        from xproj.encoders import loading
+        from xproj.encoders import files, loading
 
         name = self.chosen.model
-        folder = loading.folder(name, self.chosen.revision)
+        folder = files.folder(name, self.chosen.revision)
         device = loading.device(self.runtime.device)
         config = AutoConfig.from_pretrained(folder, **loading.SAFE)
         if config.is_encoder_decoder:

@@ -15,7 +15,7 @@ from xproj.core import markers
 from xproj.core.markers import CONTROL, SURROGATE, Marked, Piece, Style, squeeze
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 # the entity of a bracketed piece: which one it is, `recovery` finds out
 UNKNOWN = -1
@@ -61,6 +61,35 @@ def forms(sentence: Marked, style: str) -> list[Form]:
         free = [PAIRS[0]]
     own = frozenset(text) & frozenset(OPENING + CLOSING) - set("[]" if free == [PAIRS[0]] else "")
     return [Form(_bracketed(clean, *pair), style, len(clean.pieces), pair, own) for pair in free]
+
+
+def bare(text: str, form: Form) -> list[str]:
+    """A text with the marks of a form, or a part of one, without them: with as few marks as can be, and as many.
+
+    Parts need not be whole: a mark without its partner goes too.
+    """
+    if not form.marks:
+        return [text]
+    if form.style == "xml":
+        return [decode_tags(text).text]
+    assert form.pair is not None
+    wide = "".join(mark for mark in OPENING + CLOSING if mark not in form.own)
+    return [text.translate(dict.fromkeys(map(ord, marks))) for marks in ("".join(form.pair), wide)]
+
+
+def places(whole: str, parts: Sequence[str]) -> list[tuple[int, int]] | None:
+    """Where parts of a text stand in it, white space aside; None where they are not those of the text."""
+    at = [k for k, character in enumerate(whole) if not character.isspace()]
+    spelt = ["".join(part.split()) for part in parts]
+    if "".join(spelt) != "".join(whole.split()):
+        return None
+    found, seen = [], 0
+    for part in spelt:
+        end = seen + len(part)
+        start = at[seen] if seen < len(at) else len(whole)
+        found.append((start, at[end - 1] + 1 if part else start))
+        seen = end
+    return found
 
 
 def read(answer: str, form: Form) -> Marked:

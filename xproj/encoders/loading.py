@@ -1,16 +1,12 @@
-"""Finding and loading a model: a local folder, or a hub name with a commit; cut above the layer that is read."""
+"""Loading a model from its folder, for inference; an encoder is cut above the layer that is read."""
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
-from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
-import huggingface_hub
 import torch
-from huggingface_hub.errors import HfHubHTTPError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging as reports
@@ -19,73 +15,15 @@ from xproj.errors import BackendError, RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from xproj.encoders import EncoderSettings
 
-HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?", re.ASCII)
-COMMIT = re.compile(r"[0-9a-f]{40}")
-TEXTS = ["*.json", "*.txt", "*.model", "*.spm"]
-WEIGHTS = (["*.safetensors"], ["pytorch_model*.bin"])
 # no network, no code from a model's folder, and of a pickled file (.bin) the numbers alone
 SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 NUMBERS_ONLY: dict[str, Any] = SAFE | {"weights_only": True}
 # layer norms behind the last layer of pre-norm encoders: they belong to the last layer alone
 FINAL_NORMS = ("layer_norm", "final_layer_norm", "final_norm")
-
-
-def folder(model: str, revision: str | None, *, config: bool = True) -> Path:
-    """The folder with the files of a model; a hub model is downloaded where it is not in the cache.
-
-    Args:
-        model: a folder, or a name on the hub.
-        revision: the commit of a hub model.
-        config: must a folder have a config.json? That of a tokenizer alone need not.
-
-    Raises:
-        RecipeError: a hub name without a commit.
-        BackendError: no such folder, or a hub model that is not there.
-    """
-    path = Path(model)
-    if path.is_dir():
-        if config and not (path / "config.json").is_file():
-            raise BackendError(f"model {model}: no config.json in this folder; name a folder of a transformers model")
-        return path
-    if not HUB_NAME.fullmatch(model):
-        raise BackendError(f"model {model}: no such folder; correct the path")
-    if revision is None or not COMMIT.fullmatch(revision):
-        given = "a hub name alone" if revision is None else f"revision = {revision!r}"
-        raise RecipeError(
-            f"model {model!r}: no such folder, and {given} is not reproducible; "
-            'add revision = "COMMIT", its 40 hexadecimal digits'
-        )
-    try:
-        return _snapshot(model, revision, local=True)
-    except (OSError, ValueError):  # not in the cache: the hub may have it
-        pass
-    try:
-        return _snapshot(model, revision, local=False)
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise BackendError(
-            f"model {model!r} at {revision[:8]}: not in the cache and not to be had from the hub "
-            f"({type(error).__name__}); download it where there is a network, or give a local folder"
-        ) from error
-
-
-def _snapshot(model: str, revision: str, local: bool) -> Path:
-    """The files of a commit at the top of its tree, safetensors where there are any."""
-    for weights in WEIGHTS:
-        found = Path(
-            huggingface_hub.snapshot_download(
-                model,
-                revision=revision,
-                allow_patterns=TEXTS + weights,
-                ignore_patterns=["*/*"],
-                local_files_only=local,
-            )
-        )
-        if any(found.glob(weights[0])):
-            return found
-    raise FileNotFoundError(f"{found}: no weights")
 
 
 def device(name: str) -> torch.device:

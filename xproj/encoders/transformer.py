@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xproj.encoders import Subwords, loading
+from xproj.encoders import Subwords, files, loading
 from xproj.encoders.network import Network, special
 from xproj.encoders.pieces import ranges
 from xproj.errors import RecipeError
@@ -25,7 +25,7 @@ class Encoder(Network):
     def __init__(self, settings: EncoderSettings) -> None:
         self.settings = settings
         device = loading.device(settings.device)
-        folder = loading.folder(settings.model, settings.revision)
+        folder = files.folder(settings.model, settings.revision)
         tokenizer = loading.tokenizer(folder, settings.model)
         model = loading.encoder(folder, settings, device)
         self._needs_language = model.config.model_type == "m2m_100"

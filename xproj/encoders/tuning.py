@@ -19,7 +19,7 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM
 
 from xproj import encoders
-from xproj.encoders import loading, objectives
+from xproj.encoders import files, loading, objectives
 from xproj.encoders.checkpoints import Checkpoints
 from xproj.encoders.pairs import TrainingPairs, joined, padded
 from xproj.errors import BackendError, RecipeError
@@ -246,7 +246,7 @@ def schedule(step: int, steps: int, warmup: float) -> float:
 
 def _model(settings: EncoderSettings, masked: bool, place: torch.device) -> tuple[Any, int]:
     """The model for training, and the number of the layer that aligns."""
-    path = loading.folder(settings.model, settings.revision)
+    path = files.folder(settings.model, settings.revision)
     name = settings.model
     config = AutoConfig.from_pretrained(path, **loading.SAFE)
     depth = loading.depth(config, name)

@@ -9,6 +9,23 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from xproj.recipe.table import Table, explain
 
+# the keys that each aligner reads, beside those that belong to the stage; others would have no effect
+_ENCODER = frozenset(
+    {"model", "revision", "layer", "extraction", "level", "threshold", "distortion", "dtype", "prime", "tune"}
+    | {"tune_guide", "tune_steps", "tune_rate", "tune_batch_tokens", "tune_seed"}
+)
+OF_STAGE = frozenset({"aligner", "implementation", "refine", "min_pair_score"})
+READ_BY = {
+    "statistical": frozenset(
+        {"symmetrization", "threshold", "iterations", "prefixes", "orthography", "capitals", "hmm", "max_pairs"}
+        | {"model", "prime"}
+    ),
+    "eflomal": frozenset({"symmetrization"}),
+    "given": frozenset({"links"}),
+    **dict.fromkeys(("simalign", "awesome", "transalign", "labse"), _ENCODER),
+    "ensemble": frozenset({"members", "combine", "threshold"}),
+}
+
 
 class Align(Table):
     """Who links the words of the two sentences, and which links are kept."""
@@ -110,6 +127,21 @@ class Align(Table):
                 self.member(name)
             except ValidationError as error:
                 raise ValueError(explain(error, Align, ("align", "members", name))) from error
+        return self
+
+    @model_validator(mode="after")
+    def _settings_have_an_effect(self) -> Align:
+        read = READ_BY.get(self.aligner)
+        if read is None:  # an unknown aligner is told when it is opened
+            return self
+        fields = type(self).model_fields
+        # a recipe that was written out by a program has all keys, most of them as they are by default
+        for key in sorted(self.model_fields_set - read - OF_STAGE):
+            if getattr(self, key) != fields[key].get_default(call_default_factory=True):
+                others = [name for name, keys in READ_BY.items() if key in keys]
+                raise ValueError(
+                    f"{key} is read by {', '.join(others)}, not by aligner = {self.aligner!r}; leave it out"
+                )
         return self
 
     def member(self, name: str) -> Align:

@@ -71,6 +71,12 @@ class Align(Stage):
         fitted = self.fitted and self.fitted / aligners.BACK
         return aligners.open(settings, fitted=fitted, runtime=self.recipe.runtime)
 
+    def check(self) -> None:
+        """Models of encoders must be folders or hub names with a commit, and have the layer that is read."""
+        from xproj import aligners
+
+        aligners.check(self.recipe.align)
+
     def needs_fit(self) -> bool:
         """As the aligner says."""
         return self._aligner.needs_fit or (self._refines and self._back_aligner.needs_fit)

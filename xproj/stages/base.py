@@ -85,6 +85,13 @@ class Stage:
         """What the user should know about the counts of the whole corpus, a line each."""
         return []
 
+    def check(self) -> None:
+        """Look at what can be seen of its settings without an engine: a plan calls it, before any work.
+
+        Raises:
+            XprojError: a model that is not there, or does not have what is asked of it.
+        """
+
     def needs_fit(self) -> bool:
         """Must `fit` run before the first `map`?"""
         return not self.sharded

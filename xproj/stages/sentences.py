@@ -91,6 +91,14 @@ class Tag(Stage):
             )
         return found
 
+    def check(self) -> None:
+        """The model of a tagger that runs one must be a folder, or a hub name with a commit."""
+        from xproj import taggers
+        from xproj.encoders import files
+
+        if self.recipe.tag is not None and self.recipe.tag.tagger in taggers.WITH_MODEL:
+            files.check(self.recipe.tag.model, self.recipe.tag.revision)
+
     def runs_model(self) -> bool:
         """As the tagger does."""
         from xproj import taggers

@@ -56,6 +56,14 @@ class Translate(Stage):
                 "first (`xproj tag`) and leave [tag] out"
             )
 
+    def check(self) -> None:
+        """The model must be a folder, or a hub name with a commit."""
+        from xproj.encoders import files
+
+        settings = self._settings
+        if settings.translator == "nllb" and settings.model is not None:
+            files.check(settings.model, settings.revision)
+
     @property
     def _settings(self) -> recipes.Translate:
         assert self.recipe.translate is not None
@@ -90,11 +98,11 @@ class Translate(Stage):
             return {}
         if settings.markers == "constrained":
             return {"engine": "hf"}
-        from xproj.encoders import loading
+        from xproj.encoders import files
         from xproj.translators import engines
 
         assert settings.model is not None
-        folder = loading.folder(settings.model, settings.revision)
+        folder = files.config_file(settings.model, settings.revision).parent
         return {"engine": engines.resolve("auto", settings.compute_type, self.recipe.runtime.device, folder)}
 
     def runs_model(self) -> bool:

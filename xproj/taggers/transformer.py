@@ -16,7 +16,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_TOKEN_CLASSIFICATIO
 
 from xproj.columns import TokenColumn
 from xproj.core.label_schemes import LabelScheme
-from xproj.encoders import loading
+from xproj.encoders import files, loading
 from xproj.encoders.network import Network, special
 from xproj.errors import BackendError
 from xproj.recipe import Runtime
@@ -60,7 +60,7 @@ class TransformerTagger:
         runtime = runtime or Runtime()
         self._name, self._dtype = model, dtype
         device = loading.device(runtime.device)
-        folder = loading.folder(model, revision)
+        folder = files.folder(model, revision)
         tokenizer = loading.tokenizer(folder, model)
         classifier = _classifier(folder, model, dtype, device)
         self._scheme = _scheme(classifier.config, model)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import sys
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,7 +80,7 @@ def resolve(engine: str, compute_type: str, device: str, model: Path | None = No
         engine: auto, hf or ct2.
         compute_type: the numbers it would work with.
         device: auto, cpu, cuda or cuda:1.
-        model: the folder of the model, where it is known.
+        model: a folder with the config.json of the model, where it is known.
 
     Raises:
         RecipeError: numbers of a kind that the engine does not have.
@@ -152,6 +153,8 @@ def place(device: str) -> tuple[str, int]:
     if device != "auto":
         kind, _, number = device.partition(":")
         return kind, int(number or 0)
+    if not _driver():
+        return "cpu", 0
     if find_spec("torch") is not None:
         import torch
 
@@ -159,6 +162,16 @@ def place(device: str) -> tuple[str, int]:
     import ctranslate2
 
     return ("cuda" if ctranslate2.get_cuda_device_count() else "cpu"), 0
+
+
+def _driver() -> bool:
+    """May there be a GPU? Seconds faster than torch where there is none."""
+    if sys.platform != "linux" or Path("/dev/kfd").exists():
+        return True
+    with suppress(OSError):
+        ctypes.CDLL("libcuda.so.1")
+        return True
+    return False
 
 
 def _preload_cublas() -> bool:

@@ -12,7 +12,7 @@ from xproj.core import text_markers
 from xproj.core.text_markers import STYLES
 from xproj.errors import RecipeError
 from xproj.rows import add_counts
-from xproj.translators import Translation
+from xproj.translators import Part, Translation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +27,10 @@ STOPS = ".。।"
 
 
 class Answer(NamedTuple):
-    """A translation, and how its marks were read."""
+    """A translation, the form that was sent, and how its marks were read."""
 
     translation: Translation
+    form: Form
     marked: Marked
     whole: bool
 
@@ -72,8 +73,8 @@ def by_text(
     if hasattr(translator, "counts"):
         translator.counts = calls.counts
     return [
-        _translation(answer, markers, tuple(alone.get(name, "") for name in row))
-        for answer, row in zip(answers, names, strict=True)
+        _translation(answer, sentence.text, markers, tuple(alone.get(name, "") for name in row))
+        for answer, sentence, row in zip(answers, sentences, names, strict=True)
     ]
 
 
@@ -92,7 +93,7 @@ def _retry(answers: list[Answer], forms: dict[int, Form], calls: _Calls, n_best:
 def _read(translation: Translation, form: Form) -> Answer:
     marked = text_markers.read(translation.text, form)
     pieces = len(marked.pieces)
-    return Answer(translation, marked, pieces == text_markers.kept(marked) == form.marks)
+    return Answer(translation, form, marked, pieces == text_markers.kept(marked) == form.marks)
 
 
 def stand_alone(name: str, translation: Translation) -> str:
@@ -103,11 +104,29 @@ def stand_alone(name: str, translation: Translation) -> str:
     return text if name.rstrip().endswith(tuple(STOPS)) else text.rstrip(STOPS).rstrip()
 
 
-def _translation(answer: Answer, markers: str, alone: tuple[str, ...]) -> Translation:
+def _translation(answer: Answer, source: str, markers: str, alone: tuple[str, ...]) -> Translation:
     best, text = answer.translation, answer.marked.text
     status = best.status if text or best.status != "ok" else "translation_empty"
     raw = STYLES[markers].encode(answer.marked) if text else None
-    return Translation(text, best.score, status, raw, alone=alone)
+    return Translation(text, best.score, status, raw, _parts(answer, source), alone)
+
+
+def _parts(answer: Answer, source: str) -> tuple[Part, ...]:
+    """The sentences of an answer, where they stand in both texts without marks; none where marks hide it."""
+    parts, form = answer.translation.parts, answer.form
+    ours = _placed(source, [form.text[part.source_start : part.source_end] for part in parts], form)
+    theirs = _placed(answer.marked.text, [answer.translation.text[part.start : part.end] for part in parts], form)
+    if ours is None or theirs is None:
+        return ()
+    return tuple(Part(*one, *other) for one, other in zip(ours, theirs, strict=True))
+
+
+def _placed(whole: str, parts: Sequence[str], form: Form) -> list[tuple[int, int]] | None:
+    for bare in zip(*(text_markers.bare(part, form) for part in parts), strict=True):
+        found = text_markers.places(whole, bare)
+        if found is not None:
+            return found
+    return None
 
 
 class _Calls:

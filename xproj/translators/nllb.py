@@ -15,7 +15,7 @@ import numpy as np
 from xproj import recipe
 from xproj.core.sentences import cut, joined, sentences
 from xproj.core.translation_checks import visible
-from xproj.encoders import loading
+from xproj.encoders import files, loading
 from xproj.errors import BackendError, RecipeError
 from xproj.languages import lookup
 from xproj.translators import Part, Translation
@@ -69,10 +69,10 @@ class NllbTranslator:
 
         settings, device = self.settings, self._runtime.device
         loading.device(device)  # before anything slow
-        path = loading.folder(self._model, settings.revision)
+        path = files.folder(self._model, settings.revision)
         self.engine = resolve(settings.engine, settings.compute_type, device, path)
         other = settings.tokenizer
-        words = loading.folder(other, settings.tokenizer_revision, config=False) if other else path
+        words = files.folder(other, settings.tokenizer_revision, config=False) if other else path
         config = AutoConfig.from_pretrained(path, **loading.SAFE)
         tokenizer = loading.tokenizer(words, other or self._model)
         self.subwords = Subwords(tokenizer, config, self._model, legacy=settings.legacy_behaviour)
