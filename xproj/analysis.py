@@ -94,10 +94,10 @@ class Tokenizer:
     """
 
     def __init__(self, model: str, revision: str | None = None) -> None:
-        from xproj.encoders import loading
+        from xproj.encoders import files, loading
         from xproj.encoders.pieces import WordPieces
 
-        self._tokenizer = loading.tokenizer(loading.folder(model, revision, config=False), model)
+        self._tokenizer = loading.tokenizer(files.folder(model, revision, config=False), model)
         self._words = WordPieces(self._tokenizer, LONGEST)
 
     def segment(self, words: Vocabulary) -> Segmentation:

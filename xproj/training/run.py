@@ -18,7 +18,7 @@ from xproj import __version__
 from xproj.columns import EntityColumn
 from xproj.core.spans import decode_column
 from xproj.core.teachers import ALONE, partners
-from xproj.encoders import loading
+from xproj.encoders import files, loading
 from xproj.errors import CorpusError
 from xproj.training import heads, products
 from xproj.training.checkpoints import Checkpoints
@@ -69,7 +69,7 @@ def train(
         StoreError: a checkpoint cannot be written.
     """
     place = loading.device(device)
-    path = loading.folder(str(settings.model), settings.revision)
+    path = files.folder(str(settings.model), settings.revision)
     tokenizer = loading.tokenizer(path, str(settings.model))
     reader = Reader(settings)
     sentences = reader.prepare(reader.read(data, "training data"))
