@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import small_models
+from match_tasks import match_task
 from sentences import labelled_sentences
 
-from xproj import cli, evaluation, recipe, schema, scoring, taggers
+from xproj import cli, evaluation, recipe, schema, scorers, scoring, taggers
 from xproj.core.label_schemes import LabelScheme
 from xproj.encoders.windows import windows
 from xproj.errors import BackendError, RecipeError
@@ -195,6 +196,15 @@ def test_scores_of_a_tagger_that_only_decides_are_no_filter(spacy_model):
     tag = {"tagger": "spacy", "model": str(spacy_model), "min_score": 0.5}
     with pytest.raises(RecipeError, match=r"\[tag\] min_score = 0.5: the tagger 'spacy' only decides"):
         _ = Tag(recipe.parse({"ingest": {}, "tag": tag}, "test")).tagger
+
+
+def test_it_scores_candidates(transformers_model):
+    made = recipe.Score(scorers=("tagger",), tagger="transformers", model=str(transformers_model))
+    task = match_task([("Asha lives".split(), "yesterday Peter flew to Nairobi .".split(), [(0, 1, "PER")], [])])
+    setup = scorers.Setup(made, runtime=recipe.Runtime(device="cpu", batch_tokens=64))
+    (scores,) = scorers.open("tagger", setup).score(task)
+    best = int(scores[0].argmax())
+    assert (task.start[best], task.end[best]) == (1, 2) and 0.5 < scores[0][best] < 1
 
 
 def tagged_rows(table):

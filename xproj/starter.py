@@ -59,6 +59,7 @@ EXAMPLES: dict[str, Any] = {
     "score.revision": "COMMIT",
     "score.translator": "fake",
     "score.translator_model": "models/translator",
+    "score.translator_revision": "COMMIT",
     "silver.hold_out": "gold/{language}.test.conll",
     "silver.length_ratio": [0.5, 2.0],
     "silver.max_unlabelled": 1.0,

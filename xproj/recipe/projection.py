@@ -31,6 +31,9 @@ class Score(Table):
     )
     translator: str | None = Field(None, description="translator back end")
     translator_model: str | None = Field(None, description="the translator's model: a folder or name")
+    translator_revision: str | None = Field(
+        None, description="the commit of the translator's model on the hub, 40 hexadecimal digits"
+    )
     folds: int = Field(5, ge=2, description="self_training: taggers trained; each scores what it has not seen")
     epochs: int = Field(6, ge=1, description="self_training: passes over the data at most")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xproj import translators
+from xproj import recipe, translators
 from xproj.core import words
 from xproj.core.normalization import nfc
 from xproj.errors import RecipeError
@@ -40,7 +40,12 @@ class TranslationScorer:
     def __init__(self, setup: Setup) -> None:
         settings = setup.settings
         assert settings.translator is not None
-        self._translator = translators.open(settings.translator, settings.translator_model)
+        self._translator = translators.open(
+            settings.translator,
+            settings.translator_model,
+            settings=_model(settings) if settings.translator_model else None,
+            runtime=setup.runtime,
+        )
         if "score" not in self._translator.capabilities:
             raise RecipeError(
                 f"[score] translator = {settings.translator!r} gives no probabilities of given texts; choose another"
@@ -81,6 +86,11 @@ class TranslationScorer:
                         pairs.append((entity, text))
                     cell += 1
         return cells, pairs
+
+
+def _model(settings: recipe.Score) -> recipe.Translate:
+    name, model = settings.translator or "", settings.translator_model
+    return recipe.Translate(translator=name, model=model, revision=settings.translator_revision)
 
 
 def phrases(code: str) -> Callable[[Sequence[str]], str]:
