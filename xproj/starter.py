@@ -67,7 +67,7 @@ EXAMPLES: dict[str, Any] = {
     "train.revision": "COMMIT",
     "train.head_rate": 1e-3,
     "train.max_unlabelled": 1.0,
-    "train.distill": {"teachers": {"source": {"model": "models/source-tagger"}, "projected": {"path": "silver"}}},
+    "train.distill": {"teachers": {"source": {"model": "models/source-tagger"}, "projected": {}}},
     "evaluate.gold": "gold/{language}.test.conll",
     "evaluate.training": "silver",
     "ingest.path": "corpus/{language}.tsv",

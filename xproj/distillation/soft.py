@@ -86,18 +86,15 @@ def lessons(
 
     Args:
         settings, data, language, output, runtime: see `taught`.
-        tables: the labelled corpora, the one at `data` first and without name (column `corpus`), or alone.
+        tables: the labelled corpora; the one at `data`, if it is among them, first and without name in `corpus`.
     """
     assert settings.distill is not None
     named = bool(settings.corpora)
     for table in taught(settings, data, language, output, runtime):
         yield _marked(table, 1.0, language) if named else table
-    weight = settings.distill.labelled
     for table in tables:
-        if named and table["corpus"][0].as_py():
-            yield table
-        elif weight:
-            yield _marked(table, weight, language)
+        other = named and table["corpus"][0].as_py()
+        yield table if other else _marked(table, settings.distill.labelled, language)
 
 
 def _marked(table: pa.Table, weight: float, language: Language) -> pa.Table:
@@ -125,6 +122,7 @@ def _place(settings: Train, data: Path, output: Path) -> Path:
         "settings": settings.distill.model_dump(mode="json"),
         "student": settings.model if settings.distill.weights == "similar" else None,
         "labels": settings.labels,
+        "lost_entities": settings.lost_entities,
         "seed": settings.seed,
         "contents": {key: hashes.tree(value) for key, value in {**named, "data": str(data)}.items()},
     }
@@ -145,7 +143,7 @@ def _answers(
     settings: Train, distill: Distill, data: Path, language: Language, runtime: Runtime | None
 ) -> Iterator[pa.Table]:
     """What the teachers say, table by table."""
-    opened = open_all(distill, settings.labels, runtime)
+    opened = open_all(settings, distill, data, runtime)
     shares = _shares(settings, distill, data, language, runtime)
     evaluator = None if distill.pairs is None else Words(distill.pairs.evaluator, language, runtime)
     known = 0

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from xproj import corpora, store, taggers
-from xproj.columns import EntityColumn, TokenColumn, combine
+from xproj.columns import EntityColumn, TokenColumn, combine, flatten
 from xproj.core.labels import OUTSIDE, label_space, relabel
 from xproj.core.teachers import one_hot, renumber, smooth
 from xproj.errors import CorpusError, RecipeError
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from xproj.columns import Bool
-    from xproj.recipe import Distill, Runtime, Teacher
+    from xproj.recipe import Distill, Runtime, Teacher, Train
 
 PROJECTED = ("id", "target_tokens", "target_entities")
+LOST = "lost_spans"
 BETWEEN = "\x1f"  # between the words of a sentence, in a key
 
 
@@ -41,23 +42,26 @@ class Labeller(Protocol):
         ...
 
 
-def open_all(settings: Distill, rename: Mapping[str, str], runtime: Runtime | None = None) -> list[Labeller]:
+def open_all(settings: Train, distill: Distill, data: Path, runtime: Runtime | None = None) -> list[Labeller]:
     """The teachers of a recipe.
 
     Args:
-        settings: the table `[train.distill]`.
-        rename: labels to rename, or to drop as `O`, those of models too.
+        settings: the table `[train]`, whose `labels` rename and drop those of models too, and whose `lost_entities` say
+            whether a projection says anything of words on which a lost entity may lie.
+        distill: its table `[train.distill]`.
+        data: the labels of a teacher that is neither a model nor another corpus.
         runtime: where models run.
 
     Raises:
         RecipeError: teachers with different labels.
         XprojError: one of them cannot be read.
     """
+    mask = settings.lost_entities != "keep"
     opened: list[Labeller] = [
-        Model(name, teacher, rename, settings.smoothing, runtime)
+        Model(name, teacher, settings.labels, distill.smoothing, runtime)
         if teacher.model is not None
-        else Projection(name, str(teacher.path), rename, settings.smoothing)
-        for name, teacher in settings.teachers.items()
+        else Projection(name, Path(teacher.path or data), settings.labels, distill.smoothing, mask=mask)
+        for name, teacher in distill.teachers.items()
     ]
     first, *others = opened
     for other in others:
@@ -104,19 +108,22 @@ def _mapping(theirs: Sequence[str], ours: Sequence[str], rename: Mapping[str, st
 class Projection:
     """A corpus with labels, whose sentences are found by id and words, else by words alone.
 
-    It is kept in memory as columns: words and entities.
+    It is kept in memory as columns: words, entities, and with `mask` where a lost entity may lie: of such words outside
+    of entities it says nothing.
 
     Raises:
         CorpusError: it cannot be read, or has no entity.
     """
 
-    def __init__(self, name: str, path: str, rename: Mapping[str, str], smoothing: float) -> None:
+    def __init__(
+        self, name: str, path: Path, rename: Mapping[str, str], smoothing: float, *, mask: bool = False
+    ) -> None:
         self.name, self._path, self._smoothing = name, path, smoothing
-        tables = [table.select(["id", "tokens", "entities"]) for table in _read(Path(path), rename)]
-        table = pa.concat_tables(tables).combine_chunks()
+        table = pa.concat_tables(_read(path, rename), promote_options="default").combine_chunks()
         table = table.filter(pc.is_valid(table["entities"]))
         self._ids, self._keys = combine(table["id"]), _keys(table["tokens"])
-        self._entities = table["entities"]
+        self._entities = combine(table["entities"])
+        self._lost = combine(table[LOST]) if mask and LOST in table.column_names else None
         self.labels = label_space(EntityColumn.read(self._entities).names)
         self.matched = 0
         if len(self.labels) == 1:
@@ -129,10 +136,13 @@ class Projection:
         same = pc.fill_null(pc.equal(self._keys.take(row), keys), False)
         row = pc.if_else(same, row, pc.index_in(keys, value_set=self._keys))
         words = TokenColumn.read(table["tokens"])
-        entities = EntityColumn.read(combine(self._entities).take(row))
-        probabilities = smooth(one_hot(entities, words.offsets, self.labels), self._smoothing)
+        entities = EntityColumn.read(self._entities.take(row))
+        found = one_hot(entities, words.offsets, self.labels)
+        said = np.repeat(entities.valid, words.lengths)
+        if self._lost is not None:
+            said &= ~(covered(self._lost.take(row), words) & (found[:, 0] == 1))
         self.matched += int(entities.valid.sum())
-        return probabilities, np.repeat(entities.valid, words.lengths)
+        return smooth(found, self._smoothing), said
 
     def check(self) -> None:
         """Refuse a projection that had none of the sentences, once all are read.
@@ -147,6 +157,17 @@ class Projection:
             )
 
 
+def covered(spans: pa.Array, words: TokenColumn) -> Bool:
+    """Which words, (words,), lie in a span of their row; spans may reach past its end."""
+    offsets, values, _ = flatten(spans)
+    row = np.repeat(np.arange(len(words)), np.diff(offsets))
+    start, end = (pc.struct_field(values, name).to_numpy(zero_copy_only=False) for name in ("start", "end"))
+    change = np.zeros(len(words.values) + 1, dtype=np.int64)
+    for place, step in ((start, 1), (end, -1)):
+        np.add.at(change, words.offsets[row] + np.minimum(place, words.lengths[row]), step)
+    return np.asarray(np.cumsum(change)[:-1] > 0)
+
+
 def _keys(tokens: pa.ChunkedArray) -> pa.Array:
     return pc.binary_join(combine(tokens), BETWEEN)
 
@@ -155,7 +176,8 @@ def _read(path: Path, rename: Mapping[str, str]) -> Iterator[pa.Table]:
     """The sentences of a projected table, or of any labelled corpus."""
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path] if path.suffix == ".parquet" else []
     if not files or "target_entities" not in _columns(files[0]):
-        yield from corpora.read_labelled(path, labels=rename)
+        for table in corpora.read_labelled(path, labels=rename):
+            yield table.select([name for name in ("id", "tokens", "entities", LOST) if name in table.column_names])
         return
     for file in files:
         with store.open_parquet(file) as opened:

@@ -10,7 +10,7 @@ from xproj.recipe.table import Table
 
 
 class Teacher(Table):
-    """A model, or a projection: a corpus of the same sentences with labels."""
+    """A model, or a projection: a corpus of the same sentences with labels; without either, DATA itself."""
 
     model: str | None = Field(None, description="a tagger: a folder or name")
     tagger: str = Field("transformers", description="its back end")
@@ -19,9 +19,9 @@ class Teacher(Table):
     corpus: str | None = Field(None, description="weights = 'similar': text of the language that it was trained on")
 
     @model_validator(mode="after")
-    def _is_one_of_both(self) -> Teacher:
-        if (self.model is None) == (self.path is None):
-            raise ValueError("a teacher is a model or a path, a corpus with labels; give one of the two")
+    def _is_not_both(self) -> Teacher:
+        if self.model is not None and self.path is not None:
+            raise ValueError("a teacher is a model or a corpus with labels; give model or path, not both")
         return self
 
 

@@ -50,7 +50,7 @@ def train(
     elif "dev" in corpora.splits(data):
         dev = corpora.read_labelled(data, split="dev", labels=settings.labels)
     read = _Corpora(data, settings, made)
-    tables = read.tables()
+    tables = read.tables(own=settings.distill is None or settings.distill.labelled > 0)
     if settings.distill is not None:
         tables = distillation.lessons(settings, data, tables, made, output, runtime)
     facts = taggers.train(
@@ -81,10 +81,10 @@ class _Corpora:
         self.labels: Counter[str] = Counter()
         """Entities by label."""
 
-    def tables(self) -> Iterator[pa.Table]:
-        """The sentences of all corpora; with several their name, its weight, and their language."""
+    def tables(self, *, own: bool = True) -> Iterator[pa.Table]:
+        """The sentences of all corpora, the first without `own` left out; with several name, weight and language."""
         settings = self._settings
-        for table in self._read("", settings.labels, self._language, 0):
+        for table in self._read("", settings.labels, self._language, 0) if own else ():
             yield _marked(table, "", 1.0, self._language) if settings.corpora else table
         for name, corpus in settings.corpora.items():
             language = self._language if corpus.language is None else language_of(corpus.language)
@@ -108,6 +108,8 @@ class _Corpora:
 
         found = []
         for name, path in self._paths.items():
+            if not self._sentences[name]:
+                continue  # teachers have labelled its sentences
             facts = corpora.made_by(path)
             found.append(
                 Corpus(

@@ -58,6 +58,7 @@ def card(
         language=language,
         settings=given,
         corpora=corpora,
+        teachers=_teachers(settings),
         licences=sorted({licence for corpus in corpora for licence in corpus.licences}),
         silver=any(corpus.signature for corpus in corpora),
         labels=dict(sorted(labels.items())),
@@ -69,5 +70,15 @@ def card(
 def shown(settings: Train) -> dict[str, Any]:
     """The settings without the places of files: of the model's path the last part, a hub name as it is."""
     found = settings.model_dump(mode="json", exclude={"dev", "corpora", "distill"})
-    model = settings.model
-    return found | {"model": Path(model).name if model is not None and Path(model).is_absolute() else model}
+    return found | {"model": _last(settings.model)}
+
+
+def _teachers(settings: Train) -> list[tuple[str, str, float]]:
+    """Name, model or projection, and weight of each teacher."""
+    teachers = settings.distill.teachers if settings.distill is not None else {}
+    return [(name, str(_last(one.model or one.path)), one.weight) for name, one in teachers.items()]
+
+
+def _last(path: str | None) -> str | None:
+    """The last part of a path, and a hub name as it is."""
+    return Path(path).name if path is not None and Path(path).is_absolute() else path
