@@ -46,7 +46,21 @@ def test_help_teaches_with_an_example(command):
 
 def test_the_commands_are_those_of_the_design():
     stages = ["ingest", "translate", "tag", "back", "align", "score", "project", "silver", "train", "evaluate"]
-    others = ["new", "run", "plan", "status", "show", "verify", "clean", "export", "vote", "doctor", "languages"]
+    others = [
+        "new",
+        "run",
+        "plan",
+        "status",
+        "show",
+        "verify",
+        "clean",
+        "export",
+        "vote",
+        "ensemble",
+        "analyse",
+        "doctor",
+        "languages",
+    ]
     assert sorted(stages + others) == COMMANDS
 
 

@@ -25,9 +25,9 @@ LAYERS = [
     {"pipeline", "tables"},
     {"analysis", "ensembling", "inspection", "plain", "scoring", "executors", "voting"},
     {"console", "doctor", "starter"},
-    {"commands"},
+    {"commands", "commands_corpora"},
     {"cli_options"},
-    {"cli_stages"},
+    {"cli_stages", "cli_corpora"},
     {"cli"},
     {"__main__"},
 ]

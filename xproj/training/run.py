@@ -21,6 +21,7 @@ from xproj.core.teachers import ALONE, partners
 from xproj.encoders import files, loading
 from xproj.errors import CorpusError
 from xproj.training import heads, products
+from xproj.training.card import shown
 from xproj.training.checkpoints import Checkpoints
 from xproj.training.examples import Examples, Inputs
 from xproj.training.labelled import Reader, Sentences, label_ids
@@ -239,7 +240,7 @@ def _save(model: Any, tokenizer: Any, output: Path, settings: recipe.Train, lang
     made = {
         "version": __version__,
         "language": language.code,
-        "settings": settings.model_dump(mode="json"),
+        "settings": shown(settings),
         "facts": facts,
     }
     (output / FACTS).write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
