@@ -11,7 +11,7 @@ LANGUAGES  := deu_Latn swh_Latn rus_Cyrl
 # gold corpora for bench-quality and for the tests that use them; everything else works without
 export XPROJ_DATA ?= ../shared/data
 
-.PHONY: help demo test check bench bench-align bench-tuning bench-translate bench-quality bench-extrinsic bench-translation bench-placement bench-memory clean
+.PHONY: help demo test check bench bench-align bench-tuning bench-train bench-translate bench-quality bench-extrinsic bench-translation bench-placement bench-memory clean
 help:          ## this list
 	@sed -n 's/^\([a-z%<>-]*\):.*## /\1	/p' Makefile
 
@@ -53,6 +53,9 @@ bench-align: $(VENV)/.dev ## neural alignment against the simalign package (pip 
 
 bench-tuning: $(VENV)/.dev ## fine-tuning a small encoder on real text (XPROJ_DATA, a quarter of an hour)
 	$(BIN)/python benchmarks/tuning.py
+
+bench-train: $(VENV)/.dev ## training of a tagger against the Trainer with its defaults (XPROJ_DATA, a quarter of an hour)
+	$(BIN)/python benchmarks/train.py
 
 bench-translate: $(VENV)/.dev ## tokens/s of translation against plain `generate` (pip install 'xproj[models,ct2]', 5 GB)
 	$(BIN)/python benchmarks/translate.py

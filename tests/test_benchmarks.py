@@ -47,3 +47,25 @@ def test_solvers_agree_and_are_timed(modules):
     printed = io.StringIO()
     modules[2].solvers(Console(file=printed, width=120), sentences=4, runs=1)
     assert "exact" in printed.getvalue() and "PuLP/CBC" in printed.getvalue()
+
+
+def test_training_is_measured_on_both_sides(monkeypatch, tmp_path):
+    """A tiny model on a few sentences: as many examples, and both leave a tagger that can be scored."""
+    pytest.importorskip("transformers")
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import train
+
+    from xproj.training.trainer import WordTrainer
+
+    monkeypatch.setattr(WordTrainer, "run", WordTrainer.run)  # the benchmark puts a clock round it
+    words, tags = train.sentences(train.SAMPLE)
+    data = train.write(tmp_path / "data.conll", words[:12], tags[:12])
+    model = train.build(tmp_path / "model", [" ".join(row) for row in words], **train.TINY, pieces=800)
+    job = {"data": str(data), "held_out": str(data), "model": str(model), "epochs": 1, "rate": 1e-3, "seed": 0}
+    job |= {"device": "cpu", "dtype": "float32", "settings": {}}
+    found = [
+        {"own": train.own, "peer": train.peer}[who](job | {"output": str(tmp_path / who)}) for who in ("own", "peer")
+    ]
+    assert [one["examples"] for one in found] == [12, 12] and all(one["seconds"] > 0 for one in found)
+    assert 0 <= train.score(job | {"output": str(tmp_path / "own")}) <= 1
+    assert 0 <= train.score(job | {"output": str(tmp_path / "peer")}) <= 1

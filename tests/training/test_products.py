@@ -34,3 +34,17 @@ def test_where_it_is_used(monkeypatch, tmp_path):
         assert products.useful(cpu) == (expected and torch.backends.mkldnn.is_available())
     monkeypatch.setattr(products, "CPUINFO", tmp_path / "nothing")
     assert not products.useful(cpu) and not products.useful(torch.device("cuda"))
+
+
+def test_auto_is_part_of_what_names_the_folder_of_a_training():
+    from xproj import recipe
+    from xproj.stages import STAGES
+
+    def resolved(**keys):
+        made = recipe.parse({"ingest": {}, "train": keys, "runtime": {"device": "cpu"}}, "test")
+        return STAGES["train"](made).resolved()
+
+    found = resolved(tagger="transformers", model="x")
+    assert found == {"dtype": products.precision("auto", torch.device("cpu"))}
+    assert found["dtype"] in ("float32", "bfloat16")
+    assert resolved(tagger="transformers", model="x", dtype="float32") == resolved() == {}

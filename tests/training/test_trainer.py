@@ -137,8 +137,8 @@ def test_plain_training_writes_a_card_with_the_signature_of_its_data(silver, enc
     result = plain.train_on(silver, tmp_path / "tagger", made)
     card = (tmp_path / "tagger" / "README.md").read_text()
     signature = corpora.made_by(silver)["signature"]
-    assert f"| {silver.name} | 164 | `{signature}` | CC0-1.0 | deu_Latn |" in card
-    assert "| gold | 20 | – | not said | not said |" in card and "`focal` = `0.5`" in card
+    assert f"| {silver.name} | 164 | CC0-1.0 | deu_Latn |" in card and f"- {silver.name}: `{signature}`" in card
+    assert "| gold | 20 | not said | not said |" in card and "`focal` = `0.5`" in card
     assert str(encoder.parent) not in card and result.counts["sentences"] == 184
 
 

@@ -19,7 +19,7 @@ from xproj import projection, recipe, taggers
 from xproj.columns import combine
 from xproj.core.tagger_scores import Evidence, evidence
 from xproj.corpora.ids import digests
-from xproj.errors import BackendError
+from xproj.errors import BackendError, RecipeError
 from xproj.scorers.tagger import score_spans
 
 if TYPE_CHECKING:
@@ -75,13 +75,22 @@ class SelfTrainingScorer:
         output: Path,
         progress: Callable[[int, int], None] | None = None,
     ) -> dict[str, int]:
-        """Train the taggers of all folds into `output`; a fold whose others have no entity gets none."""
+        """Train the taggers of all folds into `output`; a fold whose others have no entity gets none.
+
+        Raises:
+            RecipeError: a tagger that is not trained from nothing.
+        """
         entities = np.zeros(settings.folds, dtype=np.int64)
         for table in _projected(tables):
             folds = fold_of(combine(table["id"]), settings.folds)
             found = pc.fill_null(pc.list_value_length(combine(table["entities"])), 0).to_numpy(zero_copy_only=False)
             entities += np.bincount(folds, weights=found, minlength=settings.folds).astype(np.int64)
-        training = recipe.Train(tagger=settings.tagger, epochs=settings.epochs)
+        if settings.tagger != "spacy":
+            raise RecipeError(
+                f"[score] self_training trains taggers from nothing, which {settings.tagger!r} does not; "
+                "set tagger = 'spacy'"
+            )
+        training = recipe.Train(epochs=settings.epochs)
         learned = [fold for fold in range(settings.folds) if entities.sum() > entities[fold]]
         for done, fold in enumerate(learned, 1):
             others = _without(tables, fold, settings.folds)

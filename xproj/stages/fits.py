@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,22 @@ class Train(Stage):
         super().__init__(recipe, fitted)
         if recipe.train is not None:
             recipe.train.check()
+
+    def resolved(self) -> dict[str, Any]:
+        """What dtype = "auto" stands for here, as it changes the weights."""
+        made = self.recipe
+        if made.train is None or (made.train.tagger, made.train.dtype) != ("transformers", "auto"):
+            return {}
+        if find_spec("torch") is None:
+            return {}  # what is missing is said when it is trained
+        import torch
+
+        from xproj.training.products import precision
+
+        auto = "cuda" if torch.cuda.is_available() else "cpu"
+        return {
+            "dtype": precision("auto", torch.device(auto if made.runtime.device == "auto" else made.runtime.device))
+        }
 
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
         """Write the tagger's model folder."""

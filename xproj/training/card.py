@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from xproj.languages import Language
     from xproj.recipe import Train
 
+NAMED = ("tagger", "model", "revision")
+
 
 class Corpus(NamedTuple):
     """A corpus that was learned from; what is not known of it is empty."""
@@ -49,22 +51,26 @@ def card(
     )
     environment.filters["yaml"] = lambda value: json.dumps(value, ensure_ascii=False)
     template = files("xproj").joinpath("templates/tagger_card.md.jinja").read_text(encoding="utf-8")
-    shown = settings.model_copy(update={key: _last(getattr(settings, key)) for key in ("model", "dev")})
-    plain = type(settings)(tagger=settings.tagger).model_dump(mode="json")
-    given = shown.model_dump(mode="json", exclude={"corpora", "distill", "tagger", "model", "revision"})
+    given, plain = shown(settings), shown(type(settings)(tagger=settings.tagger))
     return environment.from_string(template).render(
         library=settings.tagger,
         version=__version__,
         language=language,
-        settings=shown,
+        settings=given,
         corpora=corpora,
         teachers=_teachers(settings),
         licences=sorted({licence for corpus in corpora for licence in corpus.licences}),
         silver=any(corpus.signature for corpus in corpora),
         labels=dict(sorted(labels.items())),
         facts={key: round(value, 4) if isinstance(value, float) else value for key, value in facts.items()},
-        changed={key: value for key, value in given.items() if value != plain[key]},
+        changed={key: value for key, value in given.items() if value != plain[key] and key not in NAMED},
     )
+
+
+def shown(settings: Train) -> dict[str, Any]:
+    """The settings without the places of files: of the model's path the last part, a hub name as it is."""
+    found = settings.model_dump(mode="json", exclude={"dev", "corpora", "distill"})
+    return found | {"model": _last(settings.model)}
 
 
 def _teachers(settings: Train) -> list[tuple[str, str, float]]:

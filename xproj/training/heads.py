@@ -102,17 +102,3 @@ def head(model: Any) -> list[torch.nn.Parameter]:
     """The weights outside of the encoder."""
     inside = f"{model.base_model_prefix}."
     return [p for name, p in model.named_parameters() if not name.startswith(inside)]
-
-
-def precision(name: str, device: torch.device) -> str:
-    """The number format of the matrix products: what `auto` stands for on a device.
-
-    bfloat16 where the device computes in it: GPUs from compute capability 8 on, CPUs with AVX512-BF16 or AMX.
-    """
-    if name != "auto":
-        return name
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-    cpu: Any = torch.cpu
-    able = device.type == "cpu" and (cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())
-    return "bfloat16" if able else "float32"

@@ -1,4 +1,4 @@
-"""Matrix products of float32 through oneDNN, where torch's own library does without half of the processor.
+"""How matrices are multiplied: in bfloat16 where the device can, and float32 through oneDNN where that is faster.
 
 torch computes float32 products with MKL, which on processors of AMD uses AVX2 even where they have AVX-512; oneDNN,
 which comes with torch too, is twice as fast there. Both round each sum in an order of their own; neither is more exact.
@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CPUINFO = Path("/proc/cpuinfo")
+
+
+def precision(name: str, device: torch.device) -> str:
+    """The number format of the matrix products: what `auto` stands for on a device.
+
+    bfloat16 where the device computes in it: GPUs from compute capability 8 on, CPUs with AVX512-BF16 or AMX.
+    """
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    cpu: Any = torch.cpu
+    able = device.type == "cpu" and (cpu._is_avx512_bf16_supported() or cpu._is_amx_tile_supported())
+    return "bfloat16" if able else "float32"
 
 
 def useful(device: torch.device) -> bool:

@@ -21,6 +21,7 @@ from xproj.core.teachers import ALONE, partners
 from xproj.encoders import loading
 from xproj.errors import CorpusError
 from xproj.training import heads, products
+from xproj.training.card import shown
 from xproj.training.checkpoints import Checkpoints
 from xproj.training.examples import Examples, Inputs
 from xproj.training.labelled import Reader, Sentences, label_ids
@@ -77,7 +78,7 @@ def train(
     with _random_state(settings.seed, place), loading.quiet():
         model = heads.load(path, settings, reader.labels())
         made = _Material.of(model, tokenizer, sentences, held_out, list(reader.types), settings)
-        dtype = heads.precision(settings.dtype, place)
+        dtype = products.precision(settings.dtype, place)
         if dtype == "float32" and products.useful(place):
             products.use(model)
         checkpoints = Checkpoints(*_state(output, settings, dtype, made))
@@ -239,7 +240,7 @@ def _save(model: Any, tokenizer: Any, output: Path, settings: recipe.Train, lang
     made = {
         "version": __version__,
         "language": language.code,
-        "settings": settings.model_dump(mode="json"),
+        "settings": shown(settings),
         "facts": facts,
     }
     (output / FACTS).write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
