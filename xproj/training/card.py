@@ -76,7 +76,8 @@ def shown(settings: Train) -> dict[str, Any]:
 def _teachers(settings: Train) -> list[tuple[str, str, float]]:
     """Name, model or projection, and weight of each teacher."""
     teachers = settings.distill.teachers if settings.distill is not None else {}
-    return [(name, str(_last(one.model or one.path)), one.weight) for name, one in teachers.items()]
+    own = "the labels of the text"
+    return [(name, _last(one.model or one.path) or own, one.weight) for name, one in teachers.items()]
 
 
 def _last(path: str | None) -> str | None:
