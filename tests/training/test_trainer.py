@@ -72,7 +72,14 @@ def trained(silver, encoder, tmp_path_factory):
     """A tagger of the silver corpus, its facts, and the calls of its progress."""
     folder = tmp_path_factory.mktemp("trained") / "tagger"
     calls = []
-    facts = train(corpora.read_labelled(silver), folder, encoder, epochs=20, progress=lambda *call: calls.append(call))
+    facts = train(
+        corpora.read_labelled(silver),
+        folder,
+        encoder,
+        epochs=20,
+        batch_tokens=256,
+        progress=lambda *call: calls.append(call),
+    )
     return folder, facts, calls
 
 
