@@ -48,7 +48,7 @@ def variants(folder: Path, silver: Path) -> dict[str, dict[str, Any]]:
             "encoder": {"model": str(folder / of)},
             "projection": {"path": str(silver)},
         }
-        return ENCODER | {"distill": {"teachers": teachers, "smoothing": 0.1}}
+        return ENCODER | {"distill": {"teachers": teachers, "loss": "kl", "temperature": 2.0, "smoothing": 0.1}}
 
     return {
         "spacy": {"tagger": "spacy"},

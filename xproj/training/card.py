@@ -58,6 +58,7 @@ def card(
         language=language,
         settings=given,
         corpora=corpora,
+        distill=settings.distill,
         teachers=_teachers(settings),
         licences=sorted({licence for corpus in corpora for licence in corpus.licences}),
         silver=any(corpus.signature for corpus in corpora),
