@@ -94,12 +94,8 @@ def test_inputs_are_those_that_a_stage_reads():
     assert set(steps["align"].provenance.inputs) == {"ingest"}
     assert set(steps["project"].provenance.inputs) == {"ingest", "tag", "align"}
     assert set(steps["train"].provenance.inputs) == {"silver"}
-<<<<<<< HEAD
-    assert set(steps["evaluate"].provenance.inputs) == {"ingest", "tag", "project", "silver", "train", "evaluate.gold"}
-=======
     expected = {"ingest", "tag", "project", "silver", "train", "evaluate.gold"}
     assert set(steps["evaluate"].provenance.inputs) == expected
->>>>>>> i6e
 
 
 def test_provenance_has_no_absolute_path():
