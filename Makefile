@@ -11,7 +11,7 @@ LANGUAGES  := deu_Latn swh_Latn rus_Cyrl
 # gold corpora for bench-quality and for the tests that use them; everything else works without
 export XPROJ_DATA ?= ../shared/data
 
-.PHONY: help demo test check bench bench-align bench-tuning bench-train bench-translate bench-quality bench-extrinsic bench-translation bench-placement bench-memory clean
+.PHONY: help demo test check bench bench-align bench-tuning bench-train bench-translate bench-quality bench-extrinsic bench-students bench-translation bench-placement bench-memory clean
 help:          ## this list
 	@sed -n 's/^\([a-z%<>-]*\):.*## /\1	/p' Makefile
 
@@ -82,6 +82,9 @@ bench-extrinsic: $(ENGLISH) ## from raw English text to a Hausa and a Swahili ta
 	  --language $${pair#*:} --runs $(RUNS) --set ingest.path=$(abspath $(XPROJ_DATA))/lafand/en-$${pair%:*}.tsv \
 	  --set tag.model=$(abspath $(ENGLISH)) \
 	  --set evaluate.gold=$(abspath $(XPROJ_DATA))/masakhaner2/$${pair%:*}/test.conll || exit; done
+
+bench-students: $(VENV)/.dev ## noise-aware training and distillation on the corpora of bench-extrinsic (an hour)
+	$(BIN)/python benchmarks/students.py --runs $(RUNS)
 
 # without Europarl: its Spanish side is the test
 ENGLISH_UNER := $(RUNS)/english-uner
