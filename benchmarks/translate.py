@@ -59,8 +59,8 @@ def main() -> None:
         limits = [math.ceil(1.1 * (len(ids) - 2)) for ids in sources]
         rows = {}
         for name, run in runs(path, device):
-            print(name, "…", file=sys.stderr, flush=True)
             rows[name] = measure(run, sources, limits, given.repeat)
+            print(f"{name}: {rows[name]:.0f} tokens/s", file=sys.stderr, flush=True)
     report(Console(), rows, f"{given.sentences} sentences, {sum(limits)} sub-words, {device}")
 
 
@@ -108,8 +108,8 @@ def runs(path: Path, device: str) -> list[tuple[str, Callable[[Batch, list[int],
     half = "float16" if device == "cuda" else "bfloat16"
     base = "float16" if device == "cuda" else "float32"
     found = [(f"plain generate, {base}, {BASELINE_BATCH} in file order", torch_run(path, base, device, plain=True))]
-    found += [(f"hf {kind}", torch_run(path, kind, device, plain=False)) for kind in dict.fromkeys((base, half))]
-    found += [(f"ct2 {kind}", ct2_run(path, kind, device)) for kind in (base, "int8")]
+    found += [(f"ct2 {kind}", ct2_run(path, kind, device)) for kind in ("int8", base)]
+    found += [(f"hf {kind}", torch_run(path, kind, device, plain=False)) for kind in dict.fromkeys((half, base))]
     return [(name, run) for name, run in found if run is not None]
 
 
