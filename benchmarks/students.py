@@ -12,7 +12,7 @@ silver corpus by `xproj train` and scored on MasakhaNER 2.0 by `xproj evaluate`,
     distilled     the encoder as a student of three teachers: `spacy`, `encoder`, and the projection itself
     distilled, lost   … with `lost` in place of `encoder`
 
-    python benchmarks/students.py --runs runs [--split test] [--languages hau,swa] [--steps 800] [--only NAME]…
+    python benchmarks/students.py --runs runs [--split test] [--languages hau,swa] [--only NAME]… [--limit N]
 
 `--split dev` is for choosing, `test` for reporting. Needs XPROJ_DATA and the extra `models`; an hour on two cores.
 """
@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument("--languages", default="hau,swa")
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--limit", type=int, default=0, help="sentences of the silver corpus; 0 = all")
     given = parser.parse_args()
     data = Path(os.environ["XPROJ_DATA"])
     work = given.runs / "students"
@@ -85,7 +86,7 @@ def main() -> None:
                 continue
             model = folder / name.replace(", ", "-")
             if not model.exists():
-                train(silver, model, CODES[language], settings, encoder)
+                train(silver, model, CODES[language], settings, encoder, given.limit)
             printed.add_row(language, name, *scored(model, gold), compared(folder / "encoder", model, gold))
     Console().print(printed)
 
@@ -102,11 +103,11 @@ def xproj(*arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def train(silver: Path, model: Path, language: str, settings: dict[str, Any], encoder: Path) -> None:
+def train(silver: Path, model: Path, language: str, settings: dict[str, Any], encoder: Path, limit: int) -> None:
     """`xproj train`, with these settings."""
     settings = settings | ({"model": str(encoder)} if settings["tagger"] == "transformers" else {})
     options = [f"--set=train.{key}={toml(value)}" for key, value in settings.items()]
-    xproj("train", str(silver), "--output", str(model), "--language", language, *options)
+    xproj("train", str(silver), "--output", str(model), "--language", language, "--limit", str(limit), *options)
 
 
 def toml(value: Any) -> str:
