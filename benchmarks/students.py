@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
@@ -77,16 +78,18 @@ def main() -> None:
         pretrain([data / f"lafand/en-{name}.tsv" for name in CODES], encoder, given.steps)
     printed = Table("language", "tagger", "P", "R", "F1", "95 %", f"against `encoder`, {given.split}")
     for language in given.languages.split(","):
-        silver = newest(given.runs / CODES[language], "silver")
         folder = work / language
         folder.mkdir(parents=True, exist_ok=True)
+        silver = newest(given.runs / CODES[language], "silver")
+        if given.limit:
+            silver = first(silver, given.limit, folder)
         gold = data / f"masakhaner2/{language}/{given.split}.conll"
         for name, settings in variants(folder, silver).items():
             if given.only and name not in given.only:
                 continue
             model = folder / name.replace(", ", "-")
             if not model.exists():
-                train(silver, model, CODES[language], settings, encoder, given.limit)
+                train(silver, model, CODES[language], settings, encoder)
             printed.add_row(language, name, *scored(model, gold), compared(folder / "encoder", model, gold))
     Console().print(printed)
 
@@ -96,6 +99,14 @@ def newest(folder: Path, stage: str) -> Path:
     return max(folder.glob(f"{stage}-*"), key=lambda path: path.stat().st_mtime)
 
 
+def first(silver: Path, rows: int, folder: Path) -> Path:
+    """The first sentences of a silver corpus as one file."""
+    path = folder / f"silver-{rows}.parquet"
+    table = pq.read_table(sorted((silver / "data").glob("*.parquet"))).slice(0, rows)
+    pq.write_table(table, path)
+    return path
+
+
 def xproj(*arguments: str) -> Any:
     """Run a command and read its JSON."""
     command = [sys.executable, "-m", "xproj", *arguments, "--json"]
@@ -103,11 +114,11 @@ def xproj(*arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def train(silver: Path, model: Path, language: str, settings: dict[str, Any], encoder: Path, limit: int) -> None:
+def train(silver: Path, model: Path, language: str, settings: dict[str, Any], encoder: Path) -> None:
     """`xproj train`, with these settings."""
     settings = settings | ({"model": str(encoder)} if settings["tagger"] == "transformers" else {})
     options = [f"--set=train.{key}={toml(value)}" for key, value in settings.items()]
-    xproj("train", str(silver), "--output", str(model), "--language", language, "--limit", str(limit), *options)
+    xproj("train", str(silver), "--output", str(model), "--language", language, *options)
 
 
 def toml(value: Any) -> str:
