@@ -304,3 +304,9 @@ def test_the_import_is_fast():
         code = "import time; t = time.perf_counter(); import xproj.cli; print(time.perf_counter() - t)"
         best = min(best, float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout))
     assert best < 0.3
+
+
+@pytest.mark.parametrize("command", ["train gold.conll --output m", "evaluate --model m --input gold.conll"])
+def test_a_limit_that_is_not_read_is_refused(folder, capsys, command):
+    assert here(*command.split(), "--limit", 3) == 2
+    assert f"{command.split()[0]}: --limit" in capsys.readouterr().err

@@ -248,6 +248,18 @@ def test_clean_keeps_what_a_recipe_uses(run, tmp_path):
     assert removable(run.runs, [other]) == [run.folder("align")]
 
 
+def test_clean_knows_states_of_trainings(run, tmp_path):
+    states = [run.root / name for name in (".teachers-0123", ".training-4567")]
+    for state in states:
+        state.mkdir(parents=True)
+    assert removable(run.runs, []) == [] == removable(run.runs, [run])
+    run.folder("train").mkdir()
+    (run.folder("train") / store.PROVENANCE).touch()
+    assert removable(run.runs, [run]) == states
+    other = Run.open(recipe.load(tmp_path / "recipe.toml", ["train.seed=1"]), tmp_path / "runs")
+    assert removable(run.runs, [run, other]) == []
+
+
 # --- stages ---
 
 

@@ -14,7 +14,7 @@ from sentences import labelled_sentences
 from xproj import cli, evaluation, recipe, schema, scorers, scoring, taggers
 from xproj.core.label_schemes import LabelScheme
 from xproj.encoders.windows import windows
-from xproj.errors import BackendError, RecipeError
+from xproj.errors import BackendError, CorpusError, RecipeError
 from xproj.stages import Tag
 
 torch = pytest.importorskip("torch")
@@ -159,6 +159,12 @@ def test_evaluate_and_tag_on_the_command_line(transformers_model, tmp_path, caps
     gold.write_text("\n".join("".join(f"{word}\t{tag}\n" for word, tag in row) for row in tagged_rows(test)))
     scores = scoring.model(transformers_model, None, gold, recipe.Evaluate(bootstrap=0))
     assert scores.micro.f1 > 0.9
+    text = gold.read_text()
+    gold.write_text(text.replace("-PER", "-person").replace("-LOC", "-place").replace("-ORG", "-group"))
+    with pytest.raises(CorpusError, match=r"labels group, person, place, the tagger's: LOC, ORG, PER; none in common"):
+        scoring.model(transformers_model, None, gold, recipe.Evaluate(bootstrap=0))
+    renamed = recipe.Evaluate(bootstrap=0, labels={"person": "PER", "place": "LOC", "group": "ORG"})
+    assert scoring.model(transformers_model, None, gold, renamed).micro.f1 > 0.9
     corpus = pa.table({"id": [str(k) for k in range(test.num_rows)], "source_tokens": test["tokens"]})
     pq.write_table(corpus, tmp_path / "a.parquet")
     with pytest.raises(SystemExit) as ended:

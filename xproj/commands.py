@@ -278,10 +278,16 @@ def train(choice: Choice, output: Path | None, how: How) -> None:
     if output is None:
         stage("train", choice, Place(None, None, None, None), how)
         return
+    _check_no_limit("train", choice)
     made = plain.settings("train", choice.overrides or (), _only(choice.languages))
     with console.row_progress("train", quiet=how.quiet) as progress:
         result = plain.train_on(cast("Path", choice.recipe), output, made, progress)
     _report("train", result, how)
+
+
+def _check_no_limit(name: str, choice: Choice) -> None:
+    if choice.limit is not None:
+        raise RecipeError(f"{name}: --limit is of recipes and tables, a labelled corpus is read whole; leave it out")
 
 
 def evaluate(choice: Choice, what: Evaluation, how: How) -> None:
@@ -291,6 +297,8 @@ def evaluate(choice: Choice, what: Evaluation, how: How) -> None:
     if what == Evaluation(None, None, None, None, None, None):
         stage("evaluate", choice, Place(None, None, None, None), how)
         return
+    if what.links is not None or what.model is not None or what.compare is not None:
+        _check_no_limit("evaluate", choice)
     made = plain.settings("evaluate", choice.overrides or ())
     scores = _scores(what, made, choice.limit or 0)
     console.emit(scores.as_dict(), evaluation.table(scores), as_json=how.json)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from xproj.pipeline import Run
 
+UNFINISHED = (".training-*", ".teachers-*")
+"""What a training that has not ended keeps beside the folder of its model."""
+
 
 @dataclass(frozen=True)
 class StageState:
@@ -137,13 +140,18 @@ def _provenance_problems(entry: dict[str, Any], folder: str) -> list[str]:
 
 
 def removable(runs: Path, recipes: Sequence[Run]) -> list[Path]:
-    """What can go: leftovers of killed processes, and in the languages of the recipes all that they do not use."""
+    """What can go: leftovers of killed processes, and in the languages of the recipes all that they do not use.
+
+    States of trainings stay while a training of one of the recipes is not done: it may go on from one of them.
+    """
     paths = [path for root in _languages(runs) for folder in (root, *_folders(root)) for path in store.stale(folder)]
     keep: dict[Path, set[str]] = {}
     for run in recipes:
         keep.setdefault(run.root, set()).update(step.folder for step in run.steps.values())
     for root, names in keep.items():
         paths += [p for p in _folders(root) if "-" in p.name and p.name not in names]
+        if all(task.done for run in recipes if run.root == root for task in run.plan() if task.stage == "train"):
+            paths += [p for pattern in UNFINISHED for p in root.glob(pattern)]
     return sorted(set(paths))
 
 

@@ -245,6 +245,7 @@ def test_a_projection_of_another_text_is_refused(corpora, encoder, both, tmp_pat
     made = settings(corpora, encoder, teachers=other)
     with pytest.raises(CorpusError, match="other.parquet: has none of the sentences that teacher 'projected'"):
         list(distillation.taught(made, tmp_path / "text.parquet", ENGLISH, tmp_path / "model", CPU))
+    assert not list(tmp_path.glob(".teachers-*"))
 
 
 def test_a_projected_table_is_a_teacher(corpora, encoder, both, tmp_path):

@@ -215,3 +215,15 @@ def test_a_reduced_model_says_the_same_and_is_restored(opened):
     for name, value in model.state_dict().items():
         changed = (value != before[name]).nonzero()[:, 0].unique().tolist() if value.dim() else []
         assert changed == ([400] if "word_embeddings" in name else []), name
+
+
+def test_embeddings_that_are_looked_up_elsewhere_too_stay_whole():
+    from transformers import T5Config, T5ForTokenClassification
+
+    config = T5Config(vocab_size=50, d_model=16, d_ff=32, num_layers=1, num_heads=2, d_kv=8, num_labels=3)
+    model = T5ForTokenClassification(config).eval()
+    ids = np.array([7, 20, 33, 1], dtype=np.int32)
+    said = model(input_ids=torch.from_numpy(ids[None]).long()).logits
+    vocabulary = Vocabulary.reduce(model, ids, pad=0)
+    found = model(input_ids=torch.from_numpy(vocabulary.number(ids)[None]).long()).logits
+    torch.testing.assert_close(found, said)

@@ -139,6 +139,15 @@ def test_divergence_with_temperature(temperature):
     check(loss, plain, z)
 
 
+def test_a_word_without_teacher_has_no_gradient():
+    logits, soft, weights = drawn()
+    soft[3] = 0.0
+    z = leaf(logits)
+    given = torch.tensor(soft), torch.tensor(weights)
+    losses.soft_labels(z, *given, loss="kl", temperature=2.0).total.backward()
+    assert torch.isfinite(z.grad).all() and torch.all(z.grad[3] == 0) and torch.all(z.grad[2] != 0)
+
+
 def test_divergence_from_decisions_is_cross_entropy():
     logits, soft, weights = drawn()
     hard = torch.tensor(soft.argmax(axis=1))

@@ -66,7 +66,11 @@ def taught(
     if not file.is_file():
         if processes.first():
             file.parent.mkdir(exist_ok=True)
-            _write(_answers(settings, settings.distill, data, language, runtime), file)
+            try:
+                _write(_answers(settings, settings.distill, data, language, runtime), file)
+            finally:
+                if not file.is_file():
+                    store.remove(file.parent)
         while not file.is_file():
             time.sleep(WAIT)
     with pq.ParquetFile(file) as opened:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xproj import __version__
+from xproj.core.labels import OUTSIDE
+from xproj.errors import CorpusError
 from xproj.stages.base import Inputs, Stage, language_of
 from xproj.stages.training import train
 
@@ -157,6 +159,9 @@ def score_tagger(
         settings: renamed labels, resamples, and training data that tell seen entities from unseen ones.
         training: those data where the settings name none.
         runtime: where the model runs.
+
+    Raises:
+        CorpusError: the gold corpus has none of the tagger's labels.
     """
     from xproj import corpora, evaluation, taggers
 
@@ -169,4 +174,18 @@ def score_tagger(
         (taggers.predict(opened, table["tokens"]), table["entities"], table["tokens"])
         for table in corpora.read_labelled(gold)
     )
-    return evaluation.tagging(parts, labels=settings.labels, familiar=familiar, resamples=settings.bootstrap)
+    scores = evaluation.tagging(parts, labels=settings.labels, familiar=familiar, resamples=settings.bootstrap)
+    types = {label[2:] for label in opened.labels if label != OUTSIDE}
+    _check_labels(gold, scores, {settings.labels.get(name, name) for name in types} - {OUTSIDE})
+    return scores
+
+
+def _check_labels(gold: Path, scores: TaggingScores, known: set[str]) -> None:
+    """A tagger that has none of the labels of the gold corpus is not wrong everywhere: they are named otherwise."""
+    wanted = sorted(name for name, score in scores.labels.items() if score.support)
+    if wanted and not known & set(wanted):
+        ours = sorted(known)
+        raise CorpusError(
+            f"{gold}: labels {', '.join(wanted)}, the tagger's: {', '.join(ours)}; none in common: rename them with "
+            f'[evaluate] labels = {{{wanted[0]} = "{ours[0] if ours else "O"}"}}'
+        )

@@ -93,7 +93,8 @@ def _distances(logits: Tensor, probabilities: Tensor, loss: SoftLoss, temperatur
     if loss == "mse":
         return ((logits.softmax(dim=-1) - teacher) ** 2).sum(dim=-1)
     softened = teacher ** (1 / temperature)
-    softened = softened / softened.sum(dim=-1, keepdim=True)
+    # a word of which no teacher says anything has a row of zeros: 0/0 would reach its gradient, whatever its weight
+    softened = softened / softened.sum(dim=-1, keepdim=True).clamp(min=torch.finfo(softened.dtype).tiny)
     student = functional.log_softmax(logits / temperature, dim=-1)
     divergence = torch.xlogy(softened, softened) - softened * student
     return temperature**2 * divergence.sum(dim=-1)

@@ -41,8 +41,9 @@ class Vocabulary:
         table = model.get_input_embeddings()
         kept = np.union1d(used, np.arange(pad + 1)).astype(np.int64)
         rows = table.weight.shape[0] if type(table) is torch.nn.Embedding else 0
-        shared = [p for p in model.parameters() if p is table.weight]
-        if not rows or len(kept) >= rows or len(shared) != 1 or kept[-1] >= rows:
+        # a table that another module looks up too (T5's) must stay what that one expects
+        tied = sum(p is table.weight for _, p in model.named_parameters(remove_duplicate=False)) > 1
+        if not rows or len(kept) >= rows or tied or kept[-1] >= rows:
             return cls(np.arange(max(rows, 1)), None)
         whole = table.weight.data
         _put(table, whole[torch.from_numpy(kept)], len(kept))
