@@ -16,11 +16,12 @@ pytest.importorskip("transformers")
 from xproj import distillation, evaluation, recipe, stages, taggers  # noqa: E402
 from xproj.columns import EntityColumn, TokenColumn  # noqa: E402
 from xproj.core import teachers  # noqa: E402
-from xproj.core.labels import label_space  # noqa: E402
+from xproj.core.labels import label_space, relabel  # noqa: E402
 from xproj.core.teachers import ALONE, NO_LABEL  # noqa: E402
 from xproj.errors import CorpusError, RecipeError  # noqa: E402
 from xproj.languages import lookup  # noqa: E402
 from xproj.training import trainer  # noqa: E402
+from xproj.training.labelled import Reader  # noqa: E402
 from xproj.training.soft import Soft  # noqa: E402
 
 ENGLISH = lookup("eng_Latn")
@@ -219,6 +220,17 @@ def test_labels_of_data_are_learned_beside_a_text(corpora, encoder, both, tmp_pa
 
 
 # what is refused
+
+
+def test_a_label_that_teachers_know_but_give_nowhere_is_no_other_label(corpora, encoder, both, tmp_path):
+    made = settings(corpora, encoder, teachers=both)
+    found = answers(made, corpora, tmp_path / "model")
+    first = relabel(EntityColumn.read(found["entities"]), {"ORG": "O"}).write()
+    taught = found.set_column(found.column_names.index("entities"), "entities", first)
+    gold = pq.read_table(corpora / "gold.parquet")
+    parts = [t.append_column("corpus", pa.repeat(pa.scalar(n), t.num_rows)) for n, t in (("", taught), ("g", gold))]
+    reader = Reader(made)
+    assert len(reader.prepare(reader.read(parts, "x"))) == taught.num_rows + gold.num_rows
 
 
 def test_other_labels_are_refused(corpora, encoder, both, tmp_path):

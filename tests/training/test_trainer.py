@@ -11,7 +11,7 @@ import training_runs
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from safetensors.torch import load_file  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
 
 from xproj import corpora, evaluation, plain, recipe, taggers  # noqa: E402
 from xproj.columns import EntityColumn  # noqa: E402
@@ -283,6 +283,26 @@ def test_keys_of_the_other_back_end(tmp_path):
 def test_a_loss_that_is_not_finite(tmp_path, encoder):
     refused(BackendError, "the loss of step \\d+ is not finite; lower", [FEW], tmp_path, encoder, learning_rate=1e30,
             epochs=5)  # fmt: skip
+
+
+def test_checkpoints_belong_to_the_weights_that_a_training_begins_with(encoder, tmp_path, monkeypatch):
+    model = tmp_path / "model"
+    model.mkdir()
+    for file in encoder.iterdir():
+        (model / file.name).write_bytes(file.read_bytes())
+    seen = []
+    begin = checkpoints.Checkpoints.__init__
+    monkeypatch.setattr(
+        checkpoints.Checkpoints, "__init__", lambda self, *given: (seen.append(given), begin(self, *given))[1]
+    )
+    for k in range(3):
+        if k == 2:
+            weights = load_file(model / "model.safetensors")
+            save_file(
+                {name: value + 1 for name, value in weights.items()}, model / "model.safetensors", {"format": "pt"}
+            )
+        train([FEW], tmp_path / str(k), model)
+    assert seen[0] == seen[1] and seen[1][0] != seen[2][0] and seen[1][1] != seen[2][1]
 
 
 # a full disk

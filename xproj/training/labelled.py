@@ -247,6 +247,10 @@ class Reader:
         word_corpus = np.repeat(found.corpus, found.words.lengths)
         own = [{types[t] for t in np.unique((found.tags[(word_corpus == c) & (found.tags > 0)] - 1) // 2)}
                for c in range(len(names))]  # fmt: skip
+        if found.soft is not None:
+            # teachers may know a label that they give nowhere
+            for c in np.unique(word_corpus[found.soft.taught]):
+                own[c] |= set(label_types(found.soft.labels))
         for c in range(1, len(names)):
             more, less = sorted(own[c] - own[0]), sorted(own[0] - own[c])
             if more:

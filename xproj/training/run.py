@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from xproj.core.spans import decode_column
 from xproj.core.teachers import ALONE, partners
 from xproj.encoders import files, loading
 from xproj.errors import CorpusError
+from xproj.fingerprints import FileHashes
 from xproj.training import heads, products
 from xproj.training.card import shown
 from xproj.training.checkpoints import Checkpoints
@@ -81,7 +83,7 @@ def train(
         dtype = products.precision(settings.dtype, place)
         if dtype == "float32" and products.useful(place):
             products.use(model)
-        checkpoints = Checkpoints(*_state(output, settings, dtype, made))
+        checkpoints = Checkpoints(*_state(output, settings, dtype, made, path))
         trainer = WordTrainer(
             model,
             arguments(settings, checkpoints.folder, dtype, dev=made.dev is not None, cpu=place.type == "cpu"),
@@ -206,9 +208,10 @@ def _random_state(seed: int, place: torch.device) -> Iterator[None]:
             np.random.set_state(states[1])  # noqa: NPY002
 
 
-def _state(output: Path, settings: recipe.Train, dtype: str, made: _Material) -> tuple[Path, str]:
-    """Where the checkpoints of this training are, and what they belong to: settings and data."""
+def _state(output: Path, settings: recipe.Train, dtype: str, made: _Material, model: Path) -> tuple[Path, str]:
+    """Where the checkpoints of this training are, and what they belong to: settings, the files of the model, data."""
     digest = hashlib.sha256(settings.model_dump_json().encode() + dtype.encode() + __version__.encode())
+    digest.update(str(FileHashes(Path(os.devnull)).tree(str(model))).encode())
     for examples in (made.examples, *([made.dev.examples] if made.dev is not None else [])):
         for array in (examples.pieces.offsets, examples.pieces.ids, examples.targets, examples.weights):
             digest.update(np.ascontiguousarray(array).data)
