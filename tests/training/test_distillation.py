@@ -13,7 +13,7 @@ from sentences import labelled_sentences
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from xproj import distillation, evaluation, recipe, stages, taggers  # noqa: E402
+from xproj import distillation, evaluation, recipe, stages, store, taggers  # noqa: E402
 from xproj.columns import EntityColumn, TokenColumn  # noqa: E402
 from xproj.core import teachers  # noqa: E402
 from xproj.core.labels import label_space, relabel  # noqa: E402
@@ -115,7 +115,9 @@ def test_what_is_computed_is_kept_and_forgotten(corpora, encoder, both, tmp_path
     assert len(kept) == 1
     monkeypatch.setattr(distillation.soft, "open_all", lambda *_: pytest.fail("computed twice"))
     assert answers(made, corpora, tmp_path / "model").equals(found)
-    distillation.forget(made, corpora / "text.parquet", tmp_path / "model")
+    store.remove_unfinished(tmp_path / "other")
+    assert list(tmp_path.glob(".teachers-*")) == kept
+    store.remove_unfinished(tmp_path / "model")
     assert not list(tmp_path.glob(".teachers-*"))
 
 

@@ -42,7 +42,7 @@ def taught(
     """The text of `[train.distill]` with the labels of its teachers.
 
     They are computed once and kept in a hidden folder beside `output`, for a training that goes on after a kill;
-    `forget` removes it. Of several processes the first computes.
+    `store.remove_unfinished` removes it. Of several processes the first computes.
 
     Args:
         settings: the table `[train]`, with `distill`.
@@ -110,12 +110,6 @@ def _marked(table: pa.Table, weight: float, language: Language) -> pa.Table:
     return table
 
 
-def forget(settings: Train, data: Path, output: Path) -> None:
-    """Remove what `taught` has kept."""
-    if processes.first():
-        store.remove(_place(settings, data, output))
-
-
 def _place(settings: Train, data: Path, output: Path) -> Path:
     """The folder of these teachers on this text, by the contents of all of them."""
     assert settings.distill is not None
@@ -130,7 +124,7 @@ def _place(settings: Train, data: Path, output: Path) -> Path:
         "seed": settings.seed,
         "contents": {key: hashes.tree(value) for key, value in {**named, "data": str(data)}.items()},
     }
-    return output.parent / f".teachers-{digest(known)}"
+    return store.unfinished(output, "teachers", digest(known))
 
 
 def _write(tables: Iterator[pa.Table], file: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xproj import processes, store
 from xproj.columns import combine
 from xproj.stages.base import language_of
 
@@ -33,7 +34,8 @@ def train(
     """Train the tagger that `settings` asks for on a labelled corpus and write its model folder.
 
     Of a silver dataset with splits, `train` is learned from, and `dev` picks the best epoch unless `settings` names
-    another corpus for that. The folder gets a card that says what data made it.
+    another corpus for that. The folder gets a card that says what data made it. What earlier trainings of the same
+    `output` that were killed have kept is removed.
 
     Raises:
         RecipeError: a key that the tagger does not read, or labels that do not fit together.
@@ -63,8 +65,8 @@ def train(
         progress=progress,
         runtime=runtime,
     )
-    if settings.distill is not None:
-        distillation.forget(settings, data, output)
+    if processes.first():
+        store.remove_unfinished(output)
     output.mkdir(exist_ok=True)  # of several processes only the first has written it
     text = card(settings, made, read.described(), read.labels, facts)
     (output / CARD).write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from xproj import __version__
+from xproj import __version__, store
 from xproj.columns import EntityColumn
 from xproj.core.spans import decode_column
 from xproj.core.teachers import ALONE, partners
@@ -218,7 +218,7 @@ def _state(output: Path, settings: recipe.Train, dtype: str, made: _Material, mo
         for array in () if examples.soft is None else examples.soft[1:]:
             digest.update(np.ascontiguousarray(array).data)
     identity = digest.hexdigest()
-    return output.parent / f".training-{identity[:12]}", identity
+    return store.unfinished(output, "training", identity), identity
 
 
 def _outcome(trainer: WordTrainer, dev: _DevSentences | None) -> Facts:
