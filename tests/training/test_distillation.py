@@ -250,6 +250,18 @@ def test_other_labels_are_refused(corpora, encoder, both, tmp_path):
     assert Soft.read(answers(dropped, corpora, tmp_path / "model")).labels == label_space(["LOC", "ORG"])
 
 
+def test_teachers_that_find_no_entity_are_named(corpora, encoder, both, tmp_path):
+    made = settings(corpora, encoder, teachers=both)
+    found = answers(made, corpora, tmp_path / "model")
+    entities = EntityColumn.read(found["entities"])
+    nothing = relabel(entities, dict.fromkeys(entities.names, "O")).write()
+    reader = Reader(made)
+    read = reader.read([found.set_column(found.column_names.index("entities"), "entities", nothing)], "x")
+    message = r"\[train.distill\] the teachers \(tagger, projected\) find no entity in any of 240 sentences; give "
+    with pytest.raises(CorpusError, match=message):
+        reader.prepare(read)
+
+
 def test_a_projection_of_another_text_is_refused(corpora, encoder, both, tmp_path):
     pq.write_table(numbered(labelled_sentences(5, seed=77)), tmp_path / "other.parquet")
     other = {"projected": {"path": str(tmp_path / "other.parquet")}}

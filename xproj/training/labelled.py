@@ -231,6 +231,12 @@ class Reader:
             what = f"no sentence to learn from ({self.counts.skipped_sentences} without words or labels"
             what += f", {self.counts.lost_sentences} that lost an entity)" if self.counts.lost_sentences else ")"
         elif not (found.tags > 0).any():
+            if found.soft is not None and self.settings.distill is not None:
+                names = ", ".join(self.settings.distill.teachers)
+                raise CorpusError(
+                    f"[train.distill] the teachers ({names}) find no entity in any of {len(found)} sentences; give "
+                    "teachers that know this language, or another text"
+                )
             what = f"no entity in any of {len(found)} sentences"
         else:
             self._check_corpora(found)
