@@ -148,6 +148,7 @@ def test_plain_training_writes_a_card_with_the_signature_of_its_data(silver, enc
     assert f"| {silver.name} | 164 | CC0-1.0 | deu_Latn |" in card and f"- {silver.name}: `{signature}`" in card
     assert "| gold | 20 | not said | not said |" in card and "`focal` = `0.5`" in card
     assert str(encoder.parent) not in card and result.counts["sentences"] == 184
+    assert "\n\n\n" not in card and "| 0 |" not in card and result.counts["lost_sentences"] == 0
 
 
 def test_the_best_epoch_is_kept(silver, encoder, tmp_path):
