@@ -22,6 +22,7 @@ from xproj.errors import CorpusError, RecipeError  # noqa: E402
 from xproj.languages import lookup  # noqa: E402
 from xproj.training import trainer  # noqa: E402
 from xproj.training.labelled import Reader  # noqa: E402
+from xproj.training.preparation import prepare  # noqa: E402
 from xproj.training.soft import Soft  # noqa: E402
 
 ENGLISH = lookup("eng_Latn")
@@ -232,7 +233,7 @@ def test_a_label_that_teachers_know_but_give_nowhere_is_no_other_label(corpora, 
     gold = pq.read_table(corpora / "gold.parquet")
     parts = [t.append_column("corpus", pa.repeat(pa.scalar(n), t.num_rows)) for n, t in (("", taught), ("g", gold))]
     reader = Reader(made)
-    assert len(reader.prepare(reader.read(parts, "x"))) == taught.num_rows + gold.num_rows
+    assert len(prepare(reader.read(parts, "x"), reader)) == taught.num_rows + gold.num_rows
 
 
 def test_other_labels_are_refused(corpora, encoder, both, tmp_path):
@@ -259,7 +260,7 @@ def test_teachers_that_find_no_entity_are_named(corpora, encoder, both, tmp_path
     read = reader.read([found.set_column(found.column_names.index("entities"), "entities", nothing)], "x")
     message = r"\[train.distill\] the teachers \(tagger, projected\) find no entity in any of 240 sentences; give "
     with pytest.raises(CorpusError, match=message):
-        reader.prepare(read)
+        prepare(read, reader)
 
 
 def test_a_projection_of_another_text_is_refused(corpora, encoder, both, tmp_path):

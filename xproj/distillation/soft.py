@@ -19,6 +19,7 @@ from xproj.distillation.similarity import Words, shares_by_language
 from xproj.distillation.teachers import Projection, open_all
 from xproj.errors import CorpusError
 from xproj.fingerprints import FileHashes, digest
+from xproj.training.labelled import marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -94,20 +95,12 @@ def lessons(
     """
     assert settings.distill is not None
     named = bool(settings.corpora)
+    # both are parts of DATA, which has no name
     for table in taught(settings, data, language, output, runtime):
-        yield _marked(table, 1.0, language) if named else table
+        yield marked(table, "", 1.0, language) if named else table
     for table in tables:
         other = named and table["corpus"][0].as_py()
-        yield table if other else _marked(table, settings.distill.labelled, language)
-
-
-def _marked(table: pa.Table, weight: float, language: Language) -> pa.Table:
-    """As a part of DATA, which has no name."""
-    for name, value in (("corpus", ""), ("weight", weight), ("language", language.code)):
-        column = pa.repeat(pa.scalar(value), table.num_rows)
-        place = table.column_names.index(name) if name in table.column_names else None
-        table = table.append_column(name, column) if place is None else table.set_column(place, name, column)
-    return table
+        yield table if other else marked(table, "", settings.distill.labelled, language)
 
 
 def _place(settings: Train, data: Path, output: Path) -> Path:

@@ -28,6 +28,7 @@ from xproj.training.checkpoints import Checkpoints
 from xproj.training.examples import Examples, Inputs
 from xproj.training.labelled import Reader, Sentences, label_ids
 from xproj.training.objective import Objective
+from xproj.training.preparation import prepare
 from xproj.training.trainer import Dev, WordTrainer, arguments
 from xproj.training.vocabulary import Vocabulary
 
@@ -75,7 +76,7 @@ def train(
     path = files.folder(str(settings.model), settings.revision)
     tokenizer = loading.tokenizer(path, str(settings.model))
     reader = Reader(settings)
-    sentences = reader.prepare(reader.read(data, "training data"))
+    sentences = prepare(reader.read(data, "training data"), reader)
     held_out = None if dev is None else _read_dev(dev, settings, reader)
     with _random_state(settings.seed, place), loading.quiet():
         model = heads.load(path, settings, reader.labels())
