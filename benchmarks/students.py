@@ -90,7 +90,7 @@ def main() -> None:
             model = folder / name.replace(", ", "-")
             if not model.exists():
                 train(silver, model, CODES[language], settings, encoder)
-            printed.add_row(language, name, *scored(model, gold), compared(folder / "encoder", model, gold))
+            printed.add_row(language, name, *scored(model, gold), compared(model, folder / "encoder", gold))
     Console().print(printed)
 
 
@@ -137,8 +137,8 @@ def scored(model: Path, gold: Path) -> tuple[str, ...]:
 
 
 def compared(first: Path, second: Path, gold: Path) -> str:
-    """The difference of F1 and its p-value."""
-    if first == second or not first.exists():
+    """By how much the first is better in F1, and the p-value."""
+    if first == second or not second.exists():
         return ""
     options = "--compare", str(first), str(second), "--input", str(gold), '--set=evaluate.labels={DATE="O"}'
     found = xproj("evaluate", *options)

@@ -163,6 +163,8 @@ def test_evaluate_and_tag_on_the_command_line(transformers_model, tmp_path, caps
     gold.write_text(text.replace("-PER", "-person").replace("-LOC", "-place").replace("-ORG", "-group"))
     with pytest.raises(CorpusError, match=r"labels group, person, place, the tagger's: LOC, ORG, PER; none in common"):
         scoring.model(transformers_model, None, gold, recipe.Evaluate(bootstrap=0))
+    with pytest.raises(CorpusError, match="none in common"):
+        scoring.compared(transformers_model, transformers_model, gold, recipe.Evaluate(bootstrap=0))
     renamed = recipe.Evaluate(bootstrap=0, labels={"person": "PER", "place": "LOC", "group": "ORG"})
     assert scoring.model(transformers_model, None, gold, renamed).micro.f1 > 0.9
     corpus = pa.table({"id": [str(k) for k in range(test.num_rows)], "source_tokens": test["tokens"]})

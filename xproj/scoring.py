@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from xproj import corpora, evaluation, store, taggers
-from xproj.columns import LinkColumn
+from xproj.columns import EntityColumn, LinkColumn
 from xproj.errors import CorpusError, RecipeError, SchemaError
 from xproj.schema import conform
-from xproj.stages import score_tagger
+from xproj.stages import check_labels, score_tagger
 from xproj.tables import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from xproj.evaluation import ComparisonScores, LinkScores, ProjectionScores, TaggingScores
@@ -110,12 +110,18 @@ def compared(
     elif gold is None:
         raise RecipeError("evaluate --compare: two models need --input, a gold corpus that both tag")
     else:
-        tables = [_tagged(path, tagger, gold, runtime) for path in (first, second)]
+        tables = [_tagged(path, tagger, gold, settings.labels, runtime) for path in (first, second)]
     return evaluation.compare(*tables, labels=settings.labels, resamples=settings.bootstrap)
 
 
-def _tagged(folder: Path, tagger: str | None, gold: Path, runtime: Runtime | None) -> Iterator[pa.Table]:
+def _tagged(
+    folder: Path, tagger: str | None, gold: Path, renamed: Mapping[str, str], runtime: Runtime | None
+) -> Iterator[pa.Table]:
     opened = taggers.open(_back_end(folder, tagger), str(folder), runtime=runtime)
+    names: set[str] = set()
+    for table in corpora.read_labelled(gold, labels=dict(renamed)):
+        names |= set(EntityColumn.read(table["entities"]).names)
+    check_labels(gold, names, opened.labels, renamed)
     for table in corpora.read_labelled(gold):
         predicted = taggers.predict(opened, table["tokens"])
         yield pa.table({"id": table["id"], "target_entities": predicted, "target_gold": table["entities"]})

@@ -231,10 +231,34 @@ def refused(kind, match, tables, tmp_path, model, **settings):
         ([table([["a"]], [[]])], "no entity in any of 1 sentences; give"),
         ([table([["\u200b"]], [[(0, 1, "X")]])], "no word has sub-words"),
     ],
-    ids=["empty", "no words", "one label", "no sub-words"],
+    ids=["empty", "no words", "no entity", "no sub-words"],
 )
 def test_nothing_to_learn_from(tables, match, tmp_path, encoder):
     refused(CorpusError, match, tables, tmp_path, encoder)
+
+
+def test_one_label_only(tmp_path, encoder):
+    """A corpus of one type, and one where every word is in an entity, are learned like others."""
+    whole = table([["Anna"], ["Bonn", "Beuel"]], [[(0, 1, "NAME")], [(0, 2, "NAME")]])
+    for name, tables in {"one type": [table([["Anna", "lebt"]], [[(0, 1, "NAME")]])], "no O": [whole]}.items():
+        assert train(tables, tmp_path / name, encoder)["entities"] == tables[0].num_rows
+        found = taggers.open("transformers", str(tmp_path / name), runtime=recipe.Runtime(device="cpu"))
+        assert found.labels == ("O", "B-NAME", "I-NAME")
+
+
+def test_a_tokenizer_without_offsets(tmp_path, encoder):
+    """Words are tokenised alone, so a tokenizer in Python, which knows no offsets, serves as well."""
+    tokenizer = transformers.ByT5Tokenizer()
+    assert not tokenizer.is_fast
+    config = transformers.BertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+    )
+    transformers.BertForMaskedLM(config).save_pretrained(tmp_path / "slow")
+    tokenizer.save_pretrained(tmp_path / "slow")
+    facts = train([FEW], tmp_path / "tagger", tmp_path / "slow")
+    assert facts["entities"] == 3 and facts["wordless"] == 0
+    tagger = taggers.open("transformers", str(tmp_path / "tagger"), runtime=recipe.Runtime(device="cpu"))
+    assert [len(row) for row in tagger.probabilities([["Anna", "lebt"], ["Bonn"]])] == [2, 1]
 
 
 def test_gold_and_silver_labels_that_have_nothing_in_common(tmp_path, encoder):

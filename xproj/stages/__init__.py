@@ -11,7 +11,7 @@ evaluate are nothing but such a fit. Engines are opened on first use, once per p
 from xproj.stages.align import Align
 from xproj.stages.back import Back
 from xproj.stages.base import Inputs, Mapped, Stage, language_of
-from xproj.stages.fits import Evaluate, Silver, Train, score_tagger, signature
+from xproj.stages.fits import Evaluate, Silver, Train, check_labels, score_tagger, signature
 from xproj.stages.project import Project
 from xproj.stages.score import Score
 from xproj.stages.sentences import Ingest, Tag, TagTarget
@@ -39,6 +39,7 @@ __all__ = [
     "Train",
     "Translate",
     "language_of",
+    "check_labels",
     "score_tagger",
     "signature",
     "train",

@@ -14,6 +14,8 @@ from xproj.stages.base import Inputs, Stage, language_of
 from xproj.stages.training import train
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from xproj import recipe
     from xproj.evaluation import TaggingScores
     from xproj.recipe import Recipe
@@ -175,16 +177,25 @@ def score_tagger(
         for table in corpora.read_labelled(gold)
     )
     scores = evaluation.tagging(parts, labels=settings.labels, familiar=familiar, resamples=settings.bootstrap)
-    types = {label[2:] for label in opened.labels if label != OUTSIDE}
-    _check_labels(gold, scores, {settings.labels.get(name, name) for name in types} - {OUTSIDE})
+    check_labels(gold, [name for name, score in scores.labels.items() if score.support], opened.labels, settings.labels)
     return scores
 
 
-def _check_labels(gold: Path, scores: TaggingScores, known: set[str]) -> None:
-    """A tagger that has none of the labels of the gold corpus is not wrong everywhere: they are named otherwise."""
-    wanted = sorted(name for name, score in scores.labels.items() if score.support)
-    if wanted and not known & set(wanted):
-        ours = sorted(known)
+def check_labels(gold: Path, names: Iterable[str], labels: Sequence[str], renamed: Mapping[str, str]) -> None:
+    """A tagger that has none of the labels of the gold corpus is not wrong everywhere: they are named otherwise.
+
+    Args:
+        gold: where the labels `names` are from.
+        names: as `renamed` says already.
+        labels: those of the tagger, IOB2.
+        renamed: what labels are called in the scores.
+
+    Raises:
+        CorpusError: they have none in common.
+    """
+    types = {label[2:] for label in labels if label != OUTSIDE}
+    wanted, ours = sorted(names), sorted({renamed.get(name, name) for name in types} - {OUTSIDE})
+    if wanted and not set(ours) & set(wanted):
         raise CorpusError(
             f"{gold}: labels {', '.join(wanted)}, the tagger's: {', '.join(ours)}; none in common: rename them with "
             f'[evaluate] labels = {{{wanted[0]} = "{ours[0] if ours else "O"}"}}'

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
     from xproj.recipe import Train
 
-DROPOUT = ("hidden_dropout_prob", "attention_probs_dropout_prob", "dropout", "attention_dropout", "embedding_dropout")
+DROPOUT = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "dropout",
+    "attention_dropout",
+    "embedding_dropout",
+    "dropout_rate",
+)
 
 
 def load(path: Path, settings: Train, labels: Sequence[str]) -> Any:
