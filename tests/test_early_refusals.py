@@ -4,11 +4,14 @@ import json
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import small_models
+from sentences import labelled_sentences
 from small import here
 
-from xproj import aligners, backends, recipe
+from xproj import aligners, backends, plain, recipe
 from xproj.errors import BackendError, CorpusError, RecipeError, unknown
 from xproj.pipeline import Run
 from xproj.recipe import Align
@@ -49,6 +52,19 @@ def test_a_plan_refuses_a_model_that_cannot_be_used(tmp_path, models_folder, ali
 def test_other_models_too(tmp_path, tables):
     with pytest.raises(BackendError, match="model no/such/model: no such folder"):
         opened(tmp_path, **tables)
+
+
+def test_a_tagger_that_does_not_exist_is_refused_where_nothing_is_to_tag_too(tmp_path):
+    message = "unknown tagger 'spacy_'; did you mean 'spacy'"
+    with pytest.raises(RecipeError, match=message):
+        opened(tmp_path, tag={"tagger": "spacy_", "model": "x"})
+    labels = labelled_sentences(2)
+    rows = {"id": ["a", "b"], "source_tokens": labels["tokens"], "source_entities": labels["entities"]}
+    pq.write_table(pa.table(rows), tmp_path / "labelled.parquet")
+    made = plain.settings("tag", ["tag.tagger=spacy_", "tag.model=x"])
+    with pytest.raises(RecipeError, match=message):
+        plain.run_stage("tag", tmp_path / "labelled.parquet", tmp_path / "out.parquet", made, plain.Options())
+    assert not (tmp_path / "out.parquet").exists()
 
 
 def test_a_plan_loads_no_torch(tmp_path, translator_model):

@@ -111,6 +111,15 @@ def test_entities_that_vanish_are_reported():
     assert evaluation.projection([table]).unaccounted == 1
 
 
+def test_entities_that_were_not_projected_are_scored_only(table):
+    whole = evaluation.projection([table])
+    scores = evaluation.projection([table.drop(["source_entities", "dropped"])])
+    assert scores.spans == whole.spans and scores.sentences == whole.sentences
+    assert (scores.source_entities, scores.projected, scores.unaccounted) == (None, None, None)
+    assert (scores.projection_ratio, scores.projection_ratio_sentences, scores.dropped) == (None, None, {})
+    assert "0.250" in text(scores) and "accounted" not in text(scores) and "source entities" not in text(scores)
+
+
 def test_without_rows_there_are_no_ratios():
     scores = evaluation.projection([])
     assert (scores.sentences, scores.failed_share, scores.projection_ratio, scores.spans) == (0, None, None, None)

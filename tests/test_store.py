@@ -13,6 +13,7 @@ from xproj import fingerprints, store
 from xproj.errors import CorpusError, StoreError
 from xproj.fingerprints import FileHashes, Provenance
 from xproj.schema import status_array
+from xproj.store.unfinished import KINDS
 
 MADE = Provenance("align", 1, {"align": {"threshold": 0.1}}, {"ingest": "0" * 16})
 
@@ -207,3 +208,19 @@ def test_only_leftovers_of_dead_processes_are_removed(tmp_path):
     assert store.stale(tmp_path) == [theirs]
     store.prepare(tmp_path)
     assert mine.exists() and foreign.exists() and not theirs.exists()
+
+
+def test_what_a_training_keeps_belongs_to_its_model_folder(tmp_path):
+    names = "a", "a-b", "a.b", "a-" + "0" * 12
+    kept = {name: [store.unfinished(tmp_path / name, kind, "0123456789abcdef") for kind in KINDS] for name in names}
+    assert store.unfinished(store.aside(tmp_path / "a"), "training", "0123456789abcdef") in kept["a"]
+    assert len({path for paths in kept.values() for path in paths}) == len(KINDS) * len(names)
+    for paths in kept.values():
+        for path in paths:
+            path.mkdir()
+    older = store.unfinished(tmp_path / "a", "training", "f" * 16)
+    older.mkdir()
+    store.remove_unfinished(store.aside(tmp_path / "a"))
+    assert not older.exists()
+    for name, paths in kept.items():
+        assert [path.exists() for path in paths] == [name != "a"] * len(KINDS), name

@@ -30,6 +30,16 @@ EXTRAS = {
 }
 
 
+def check(kind: str, name: str, known: Mapping[str, str]) -> None:
+    """Refuse a name that no back end has, without an import of one; see `find`.
+
+    Raises:
+        RecipeError: no such back end; lists the known ones.
+    """
+    if name not in known:
+        raise RecipeError(unknown(kind, name, known, every=True))
+
+
 def find(kind: str, name: str, known: Mapping[str, str]) -> Any:
     """The class of back end `name`.
 
@@ -42,8 +52,7 @@ def find(kind: str, name: str, known: Mapping[str, str]) -> Any:
         RecipeError: no such back end; lists the known ones.
         BackendError: it needs a package that is not installed; says what to install.
     """
-    if name not in known:
-        raise RecipeError(unknown(kind, name, known, every=True))
+    check(kind, name, known)
     module, _, attribute = known[name].partition(":")
     try:
         return getattr(import_module(module), attribute)

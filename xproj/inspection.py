@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from xproj.pipeline import Run
 
-UNFINISHED = (".training-*", ".teachers-*")
-"""What a training that has not ended keeps beside the folder of its model."""
-
 
 @dataclass(frozen=True)
 class StageState:
@@ -151,7 +148,7 @@ def removable(runs: Path, recipes: Sequence[Run]) -> list[Path]:
     for root, names in keep.items():
         paths += [p for p in _folders(root) if "-" in p.name and p.name not in names]
         if all(task.done for run in recipes if run.root == root for task in run.plan() if task.stage == "train"):
-            paths += [p for pattern in UNFINISHED for p in root.glob(pattern)]
+            paths += [p for pattern in store.UNFINISHED for p in root.glob(pattern)]
     return sorted(set(paths))
 
 

@@ -143,6 +143,7 @@ def _ingest(path: Path, output: Path, made: Recipe, options: Options, progress: 
 def _map(stage: Stage, source: Source, output: Path, options: Options, progress: Progress | None) -> Result:
     required, optional = stage.reads()
     _check(stage, source)
+    stage.check()
     counts: list[Counts] = []
     rows = 0
     with sink(output, _footer(stage), options.form) as write, _fitted(stage, source, output, options) as opened:

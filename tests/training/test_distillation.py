@@ -13,7 +13,7 @@ from sentences import labelled_sentences
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from xproj import distillation, evaluation, recipe, stages, taggers  # noqa: E402
+from xproj import distillation, evaluation, recipe, stages, store, taggers  # noqa: E402
 from xproj.columns import EntityColumn, TokenColumn  # noqa: E402
 from xproj.core import teachers  # noqa: E402
 from xproj.core.labels import label_space, relabel  # noqa: E402
@@ -22,6 +22,7 @@ from xproj.errors import CorpusError, RecipeError  # noqa: E402
 from xproj.languages import lookup  # noqa: E402
 from xproj.training import trainer  # noqa: E402
 from xproj.training.labelled import Reader  # noqa: E402
+from xproj.training.preparation import prepare  # noqa: E402
 from xproj.training.soft import Soft  # noqa: E402
 
 ENGLISH = lookup("eng_Latn")
@@ -115,7 +116,9 @@ def test_what_is_computed_is_kept_and_forgotten(corpora, encoder, both, tmp_path
     assert len(kept) == 1
     monkeypatch.setattr(distillation.soft, "open_all", lambda *_: pytest.fail("computed twice"))
     assert answers(made, corpora, tmp_path / "model").equals(found)
-    distillation.forget(made, corpora / "text.parquet", tmp_path / "model")
+    store.remove_unfinished(tmp_path / "other")
+    assert list(tmp_path.glob(".teachers-*")) == kept
+    store.remove_unfinished(tmp_path / "model")
     assert not list(tmp_path.glob(".teachers-*"))
 
 
@@ -230,7 +233,7 @@ def test_a_label_that_teachers_know_but_give_nowhere_is_no_other_label(corpora, 
     gold = pq.read_table(corpora / "gold.parquet")
     parts = [t.append_column("corpus", pa.repeat(pa.scalar(n), t.num_rows)) for n, t in (("", taught), ("g", gold))]
     reader = Reader(made)
-    assert len(reader.prepare(reader.read(parts, "x"))) == taught.num_rows + gold.num_rows
+    assert len(prepare(reader.read(parts, "x"), reader)) == taught.num_rows + gold.num_rows
 
 
 def test_other_labels_are_refused(corpora, encoder, both, tmp_path):
@@ -246,6 +249,18 @@ def test_other_labels_are_refused(corpora, encoder, both, tmp_path):
     assert Soft.read(answers(mapped, corpora, tmp_path / "model")).labels == LABELS
     dropped = made.model_copy(update={"labels": {"PERSON": "O", "PER": "O"}})
     assert Soft.read(answers(dropped, corpora, tmp_path / "model")).labels == label_space(["LOC", "ORG"])
+
+
+def test_teachers_that_find_no_entity_are_named(corpora, encoder, both, tmp_path):
+    made = settings(corpora, encoder, teachers=both)
+    found = answers(made, corpora, tmp_path / "model")
+    entities = EntityColumn.read(found["entities"])
+    nothing = relabel(entities, dict.fromkeys(entities.names, "O")).write()
+    reader = Reader(made)
+    read = reader.read([found.set_column(found.column_names.index("entities"), "entities", nothing)], "x")
+    message = r"\[train.distill\] the teachers \(tagger, projected\) find no entity in any of 240 sentences; give "
+    with pytest.raises(CorpusError, match=message):
+        prepare(read, reader)
 
 
 def test_a_projection_of_another_text_is_refused(corpora, encoder, both, tmp_path):

@@ -16,6 +16,7 @@ from xproj.errors import CorpusError, RecipeError  # noqa: E402
 from xproj.training.batching import STEP, Batches  # noqa: E402
 from xproj.training.examples import Batch, Examples, Inputs  # noqa: E402
 from xproj.training.labelled import Reader, label_ids  # noqa: E402
+from xproj.training.preparation import prepare  # noqa: E402
 from xproj.training.vocabulary import Vocabulary  # noqa: E402
 
 
@@ -124,7 +125,7 @@ def scored(rows, scores):
 def read(tables, **keys):
     made = recipe.Train(tagger="transformers", model="x", **keys)
     reader = Reader(made)
-    return reader, reader.prepare(reader.read(tables, "data"))
+    return reader, prepare(reader.read(tables, "data"), reader)
 
 
 NOISY = {

@@ -42,3 +42,16 @@ def test_killed_three_times_it_ends_as_if_undisturbed(tmp_path, silver, settings
     assert facts[0] == facts[1] and facts[0]["epochs"] < 20 and facts[0]["best_epoch"] > 1, facts
     assert (undisturbed / "model.safetensors").read_bytes() == (killed / "model.safetensors").read_bytes()
     assert folders(tmp_path) == ["a", "b"], "nothing else is left"
+
+
+def test_a_state_is_that_of_one_output_and_goes_with_it(tmp_path, silver, settings):
+    """Of two trainings with the same settings, one may end while the other one goes on, with other settings too."""
+    short = settings | {"epochs": 3}
+    one, other = tmp_path / "one", tmp_path / "other"
+    for output in (one, other):
+        assert in_a_process(train_on, silver, output, short, ("step", 13)) == -signal.SIGKILL
+    states = sorted(tmp_path.glob(".training-*"))
+    assert [path.name.rpartition("-")[0] for path in states] == [".training-one", ".training-other"]
+    assert in_a_process(train_on, silver, one, short | {"learning_rate": 1e-3}) == 0
+    assert list(tmp_path.glob(".training-*")) == states[1:]
+    assert folders(states[1]) == ["checkpoint-12"]

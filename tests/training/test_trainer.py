@@ -11,6 +11,7 @@ import training_runs
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
+from safetensors import SafetensorError  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from xproj import corpora, evaluation, plain, recipe, taggers  # noqa: E402
@@ -147,6 +148,7 @@ def test_plain_training_writes_a_card_with_the_signature_of_its_data(silver, enc
     assert f"| {silver.name} | 164 | CC0-1.0 | deu_Latn |" in card and f"- {silver.name}: `{signature}`" in card
     assert "| gold | 20 | not said | not said |" in card and "`focal` = `0.5`" in card
     assert str(encoder.parent) not in card and result.counts["sentences"] == 184
+    assert "\n\n\n" not in card and "| 0 |" not in card and result.counts["lost_sentences"] == 0
 
 
 def test_the_best_epoch_is_kept(silver, encoder, tmp_path):
@@ -326,10 +328,40 @@ def test_checkpoints_belong_to_the_weights_that_a_training_begins_with(encoder, 
                 {name: value + 1 for name, value in weights.items()}, model / "model.safetensors", {"format": "pt"}
             )
         train([FEW], tmp_path / str(k), model)
-    assert seen[0] == seen[1] and seen[1][0] != seen[2][0] and seen[1][1] != seen[2][1]
+    assert seen[0][1] == seen[1][1] != seen[2][1]
 
 
 # a full disk
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"), "no room for it"),
+        (RuntimeError("[enforce fail at inline_container.cc:747] . open file failed with strerror: Denied"), "Denied"),
+        (RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed"), "no room for it"),
+        (SafetensorError("Error while serializing: I/O error"), "I/O error"),
+    ],
+)
+def test_what_writing_raises_is_one_line(error, why, tmp_path):
+    with pytest.raises(StoreError, match=f"cannot be written .*{why}"), checkpoints.writing(tmp_path / "c", None):
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:1"),
+        ConnectionResetError(104, "Connection reset by peer"),
+    ],
+)
+def test_what_is_not_of_writing_keeps_its_own_text(error, tmp_path):
+    with pytest.raises(type(error)) as raised, checkpoints.writing(tmp_path / "c", None):
+        raise error
+    assert raised.value is error
 
 
 @pytest.mark.parametrize("what", ["save_file", "torch.save", "marker"])

@@ -5,6 +5,6 @@ similarity  how near the languages of the teachers are to the text
 soft        the text with what all teachers say of it together, as columns in one file
 """
 
-from xproj.distillation.soft import forget, lessons, taught
+from xproj.distillation.soft import lessons, taught
 
-__all__ = ["forget", "lessons", "taught"]
+__all__ = ["lessons", "taught"]

@@ -19,6 +19,7 @@ from xproj.distillation.similarity import Words, shares_by_language
 from xproj.distillation.teachers import Projection, open_all
 from xproj.errors import CorpusError
 from xproj.fingerprints import FileHashes, digest
+from xproj.training.labelled import marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -42,7 +43,7 @@ def taught(
     """The text of `[train.distill]` with the labels of its teachers.
 
     They are computed once and kept in a hidden folder beside `output`, for a training that goes on after a kill;
-    `forget` removes it. Of several processes the first computes.
+    `store.remove_unfinished` removes it. Of several processes the first computes.
 
     Args:
         settings: the table `[train]`, with `distill`.
@@ -94,26 +95,12 @@ def lessons(
     """
     assert settings.distill is not None
     named = bool(settings.corpora)
+    # both are parts of DATA, which has no name
     for table in taught(settings, data, language, output, runtime):
-        yield _marked(table, 1.0, language) if named else table
+        yield marked(table, "", 1.0, language) if named else table
     for table in tables:
         other = named and table["corpus"][0].as_py()
-        yield table if other else _marked(table, settings.distill.labelled, language)
-
-
-def _marked(table: pa.Table, weight: float, language: Language) -> pa.Table:
-    """As a part of DATA, which has no name."""
-    for name, value in (("corpus", ""), ("weight", weight), ("language", language.code)):
-        column = pa.repeat(pa.scalar(value), table.num_rows)
-        place = table.column_names.index(name) if name in table.column_names else None
-        table = table.append_column(name, column) if place is None else table.set_column(place, name, column)
-    return table
-
-
-def forget(settings: Train, data: Path, output: Path) -> None:
-    """Remove what `taught` has kept."""
-    if processes.first():
-        store.remove(_place(settings, data, output))
+        yield table if other else marked(table, "", settings.distill.labelled, language)
 
 
 def _place(settings: Train, data: Path, output: Path) -> Path:
@@ -130,7 +117,7 @@ def _place(settings: Train, data: Path, output: Path) -> Path:
         "seed": settings.seed,
         "contents": {key: hashes.tree(value) for key, value in {**named, "data": str(data)}.items()},
     }
-    return output.parent / f".teachers-{digest(known)}"
+    return store.unfinished(output, "teachers", digest(known))
 
 
 def _write(tables: Iterator[pa.Table], file: Path) -> None:

@@ -28,11 +28,13 @@ class ProjectionCounts:
     """What became of the entities of a projected table; counts of shards add up.
 
     `projected` counts source entities that have at least one target span. The accounting closes when
-    `source == projected + sum(dropped.values())`.
+    `source == projected + sum(dropped.values())`; where no row has `source_entities` there is none.
     """
 
     spans: SpanCounts = NO_SPANS
     status: Counter[str] = field(default_factory=Counter)
+    labelled: int = 0
+    """Rows with `source_entities`, be they none."""
     source: int = 0
     projected: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
@@ -54,6 +56,7 @@ class ProjectionCounts:
         return cls(
             spans=SpanCounts.of(entities, relabel(EntityColumn.read(columns["target_gold"]), labels)),
             status=Counter(dict(zip(STATUSES, np.bincount(codes, minlength=len(STATUSES)).tolist(), strict=True))),
+            labelled=int(source.valid.sum()),
             source=len(relabel(source, labels).start),
             projected=_distinct(entities, indices),
             dropped=_dropped(columns["dropped"], source, labels, where),
@@ -63,6 +66,7 @@ class ProjectionCounts:
         return ProjectionCounts(
             self.spans + other.spans,
             self.status + other.status,
+            self.labelled + other.labelled,
             self.source + other.source,
             self.projected + other.projected,
             self.dropped + other.dropped,
@@ -108,20 +112,21 @@ def _dropped(column: pa.Array, source: EntityColumn, labels: Mapping[str, str], 
 class ProjectionScores:
     """Scores of projected entities, and where the others were lost. Ratios are None when there is nothing to divide by.
 
-    `spans` is None without gold. Rows that are not ok predicted nothing: their gold entities count as missed.
+    `spans` is None without gold. Rows that are not ok predicted nothing: their gold entities count as missed. Entities
+    that were not projected (no row has source entities) are scored only: what tells of a projection is None or empty.
     """
 
     spans: TaggingScores | None
     sentences: int
     failed: dict[str, int]
     failed_share: float | None
-    source_entities: int
-    projected: int
+    source_entities: int | None
+    projected: int | None
     projection_ratio: float | None
     projection_ratio_sentences: float | None
     dropped: dict[str, int]
     dropped_share: dict[str, float]
-    unaccounted: int
+    unaccounted: int | None
 
     @classmethod
     def of(cls, counts: ProjectionCounts, *, resamples: int = 1000, seed: int = 0) -> ProjectionScores:
@@ -130,18 +135,19 @@ class ProjectionScores:
         failed = {name: counts.status[name] for name in STATUSES if name != "ok" and counts.status[name]}
         dropped = dict(sorted(counts.dropped.items()))
         scored = len(counts.spans.overall)
+        accounted = counts.labelled > 0
         return cls(
             spans=TaggingScores.of(counts.spans, resamples=resamples, seed=seed) if scored else None,
             sentences=sentences,
             failed=failed,
             failed_share=_share(sum(failed.values()), sentences),
-            source_entities=counts.source,
-            projected=counts.projected,
+            source_entities=counts.source if accounted else None,
+            projected=counts.projected if accounted else None,
             projection_ratio=_share(counts.projected, counts.source),
-            projection_ratio_sentences=_mean_ratio(counts.spans.overall),
+            projection_ratio_sentences=_mean_ratio(counts.spans.overall) if accounted else None,
             dropped=dropped,
             dropped_share={reason: n / counts.source for reason, n in dropped.items()},
-            unaccounted=counts.source - counts.projected - counts.dropped.total(),
+            unaccounted=counts.source - counts.projected - counts.dropped.total() if accounted else None,
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -75,11 +75,12 @@ def _spans(scores: TaggingScores, title: str | None) -> Table:
 
 
 def _projection(scores: ProjectionScores, title: str | None) -> Table:
-    lines = [
-        f"{scores.sentences} sentences, {sum(scores.failed.values())} failed{_listed(scores.failed)}",
-        f"{scores.source_entities} source entities, {scores.projected} projected, "
-        f"{sum(scores.dropped.values())} dropped{_listed(scores.dropped)}",
-    ]
+    lines = [f"{scores.sentences} sentences, {sum(scores.failed.values())} failed{_listed(scores.failed)}"]
+    if scores.source_entities is not None:
+        lines.append(
+            f"{scores.source_entities} source entities, {scores.projected} projected, "
+            f"{sum(scores.dropped.values())} dropped{_listed(scores.dropped)}"
+        )
     if scores.unaccounted:
         lines.append(f"{scores.unaccounted} not accounted for")
     if scores.projection_ratio is not None:

@@ -92,12 +92,16 @@ class Tag(Stage):
         return found
 
     def check(self) -> None:
-        """The model of a tagger that runs one must be a folder, or a hub name with a commit."""
-        from xproj import taggers
+        """There must be such a tagger; the model of one that runs one must be a folder, or a hub name with a commit."""
+        from xproj import backends, taggers
         from xproj.encoders import files
 
-        if self.recipe.tag is not None and self.recipe.tag.tagger in taggers.WITH_MODEL:
-            files.check(self.recipe.tag.model, self.recipe.tag.revision)
+        tag = self.recipe.tag
+        if tag is None:
+            return
+        backends.check("tagger", tag.tagger, taggers.BACKENDS)
+        if tag.tagger in taggers.WITH_MODEL:
+            files.check(tag.model, tag.revision)
 
     def runs_model(self) -> bool:
         """As the tagger does."""

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xproj import processes, store
 from xproj.columns import combine
 from xproj.stages.base import language_of
+from xproj.training.labelled import marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +35,8 @@ def train(
     """Train the tagger that `settings` asks for on a labelled corpus and write its model folder.
 
     Of a silver dataset with splits, `train` is learned from, and `dev` picks the best epoch unless `settings` names
-    another corpus for that. The folder gets a card that says what data made it.
+    another corpus for that. The folder gets a card that says what data made it. What earlier trainings of the same
+    `output` that were killed have kept is removed.
 
     Raises:
         RecipeError: a key that the tagger does not read, or labels that do not fit together.
@@ -63,8 +66,8 @@ def train(
         progress=progress,
         runtime=runtime,
     )
-    if settings.distill is not None:
-        distillation.forget(settings, data, output)
+    if processes.first():
+        store.remove_unfinished(output)
     output.mkdir(exist_ok=True)  # of several processes only the first has written it
     text = card(settings, made, read.described(), read.labels, facts)
     (output / CARD).write_text(text, encoding="utf-8")
@@ -85,11 +88,11 @@ class _Corpora:
         """The sentences of all corpora, the first without `own` left out; with several name, weight and language."""
         settings = self._settings
         for table in self._read("", settings.labels, self._language, 0) if own else ():
-            yield _marked(table, "", 1.0, self._language) if settings.corpora else table
+            yield marked(table, "", 1.0, self._language) if settings.corpora else table
         for name, corpus in settings.corpora.items():
             language = self._language if corpus.language is None else language_of(corpus.language)
             for table in self._read(name, {**settings.labels, **corpus.labels}, language, corpus.limit):
-                yield _marked(table, name, corpus.weight, language)
+                yield marked(table, name, corpus.weight, language)
 
     def _read(self, name: str, labels: Mapping[str, str], language: Language, limit: int) -> Iterator[pa.Table]:
         from xproj import corpora
@@ -121,10 +124,3 @@ class _Corpora:
                 )
             )
         return found
-
-
-def _marked(table: pa.Table, corpus: str, weight: float, language: Language) -> pa.Table:
-    values = {"corpus": corpus, "weight": weight, "language": language.code}
-    for name, value in values.items():
-        table = table.append_column(name, pa.repeat(pa.scalar(value), table.num_rows))
-    return table

@@ -19,6 +19,7 @@ from xproj.store.parts import (
     write_part,
     write_table,
 )
+from xproj.store.unfinished import UNFINISHED, remove_unfinished, unfinished
 from xproj.store.writing import (
     aside,
     placing,
@@ -38,6 +39,7 @@ __all__ = [
     "PART",
     "PROVENANCE",
     "READ_ERRORS",
+    "UNFINISHED",
     "aside",
     "canonical_table",
     "column_names",
@@ -57,9 +59,11 @@ __all__ = [
     "read_zipped",
     "remove",
     "remove_stale",
+    "remove_unfinished",
     "save_hashes",
     "shards_of",
     "stale",
+    "unfinished",
     "unreadable",
     "word_leaves",
     "write_json",

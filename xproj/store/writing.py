@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # what a place may refuse; any other OSError inside a block that writes is somebody else's
 PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 
+TEMPORARY = re.compile(r"^\.tmp-[A-Za-z0-9]*-\d+-")
+
 
 def _mark() -> str:
     """What stands in the temporary names of this process: host and pid."""
@@ -32,6 +34,11 @@ def _mark() -> str:
 def aside(path: Path) -> Path:
     """The temporary name of a file or folder of this process, beside it."""
     return path.parent / f"{_mark()}{path.name}"
+
+
+def intended(path: Path) -> Path:
+    """Where a temporary name of any process will be put: the inverse of `aside`; another path as it is."""
+    return path.with_name(TEMPORARY.sub("", path.name))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Training of taggers on encoders: labelled sentences in, a folder that transformers opens out.
 
 labelled     tables of labelled sentences as flat arrays: words, label and weight of each word
+preparation  those to learn from: corpora checked, sentences without entities capped, languages mixed
 examples     sub-words, windows, and padded batches of them
 batching     which windows are in which batch, epoch by epoch
 heads        the model with its head, its labels, and what of it is frozen

@@ -42,7 +42,7 @@ def card(
         language: of the words.
         corpora: what was learned from.
         labels: entities by label.
-        facts: what the training counted.
+        facts: what the training counted; counts of nothing are not shown.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -63,9 +63,15 @@ def card(
         licences=sorted({licence for corpus in corpora for licence in corpus.licences}),
         silver=any(corpus.signature for corpus in corpora),
         labels=dict(sorted(labels.items())),
-        facts={key: round(value, 4) if isinstance(value, float) else value for key, value in facts.items()},
+        facts=_figures(facts),
         changed={key: value for key, value in given.items() if value != plain[key] and key not in NAMED},
     )
+
+
+def _figures(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Rounded, without counts of nothing; a score of 0 stays."""
+    rounded = {key: round(value, 4) if isinstance(value, float) else value for key, value in facts.items()}
+    return {key: value for key, value in rounded.items() if isinstance(value, float) or value}
 
 
 def shown(settings: Train) -> dict[str, Any]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MARKER = "whole.json"
+# where torch's messages of a failed write come from; those of an allocator begin with "enforce fail" too
+WRITERS = ("PytorchStreamWriter", "inline_container", "iostream error", "Parent directory")
 
 
 class Checkpoints:
@@ -73,17 +75,28 @@ class Checkpoints:
 def writing(path: Path, latest: Path | None) -> Iterator[None]:
     """A block that writes a checkpoint: a full disk is one line, and what was half written goes.
 
+    Other errors, like those of a device or of other processes that are gone, pass as they are.
+
     Raises:
         StoreError: the place cannot be written.
     """
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
+        if not _of_writing(error):
+            raise
         shutil.rmtree(path, ignore_errors=True)
         kept = f"training goes on from {latest.name}" if latest else "training starts anew"
         raise StoreError(
             f"{path}: the checkpoint cannot be written ({reason(error)}); make room and run again: {kept}"
         ) from error
+
+
+def _of_writing(error: Exception) -> bool:
+    """Is it what writing raises? torch has no class of its own for that."""
+    if isinstance(error, RuntimeError):
+        return any(name in str(error) for name in WRITERS)
+    return not isinstance(error, ConnectionError | TimeoutError)
 
 
 def reason(error: Exception) -> str:
@@ -92,7 +105,9 @@ def reason(error: Exception) -> str:
         return os.strerror(error.errno)
     # torch and safetensors say it in messages of their own, torch without the reason
     line = (str(error).splitlines() or [type(error).__name__])[0]
-    return "no room for it, it seems" if "enforce fail" in line or "PytorchStreamWriter" in line else line
+    if "strerror: " in line:
+        return line.partition("strerror: ")[2]
+    return "no room for it, it seems" if any(name in line for name in WRITERS[:3]) else line
 
 
 def _sync(path: Path) -> None:

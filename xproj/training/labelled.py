@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 from xproj.columns import EntityColumn, TokenColumn, combine, flatten
 from xproj.core.labels import OUTSIDE, label_space
 from xproj.encoders.pieces import ranges, sums
-from xproj.errors import CorpusError, RecipeError
 from xproj.schema import check_spans
 from xproj.training import soft as soft_labels
 from xproj.training.soft import Soft
@@ -29,10 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from xproj.columns import Bool, Float32, Int32, Int64
+    from xproj.languages import Language
     from xproj.recipe import Train
 
 MAIN = ""  # the name of the corpus that has none
-ENOUGH = 100  # sentences in which a label in use may be expected to occur
 
 
 @dataclass(frozen=True)
@@ -210,85 +209,6 @@ class Reader:
         numbers = np.array([known.setdefault(n, len(known)) for n in encoded.dictionary.to_pylist()], dtype=np.int32)
         return np.asarray(numbers[encoded.indices.to_numpy(zero_copy_only=False)])
 
-    def prepare(self, found: Sentences) -> Sentences:
-        """The sentences to learn from: those without entities capped, languages mixed.
-
-        Raises:
-            CorpusError: nothing to learn from.
-            RecipeError: corpora with different labels.
-        """
-        self._check(found)
-        if self.settings.max_unlabelled is not None:
-            found = self._capped(found, self.settings.max_unlabelled)
-        if self.settings.temperature != 1:
-            found = replace(found, weights=found.weights * self._language_weights(found))
-        if not (found.weights > 0).any():
-            raise CorpusError("training data: no word has a weight above 0; look at confidences and corpus weights")
-        return found
-
-    def _check(self, found: Sentences) -> None:
-        if not len(found):
-            what = f"no sentence to learn from ({self.counts.skipped_sentences} without words or labels"
-            what += f", {self.counts.lost_sentences} that lost an entity)" if self.counts.lost_sentences else ")"
-        elif not (found.tags > 0).any():
-            what = f"no entity in any of {len(found)} sentences"
-        else:
-            self._check_corpora(found)
-            return
-        raise CorpusError(f"training data: {what}; give a corpus with labelled sentences")
-
-    def _check_corpora(self, found: Sentences) -> None:
-        """All corpora must be labelled with the same types: what one does not label is an entity in another.
-
-        Raises:
-            RecipeError: they are not.
-        """
-        names, types = list(self.corpora), list(self.types)
-        word_corpus = np.repeat(found.corpus, found.words.lengths)
-        own = [{types[t] for t in np.unique((found.tags[(word_corpus == c) & (found.tags > 0)] - 1) // 2)}
-               for c in range(len(names))]  # fmt: skip
-        if found.soft is not None:
-            # teachers may know a label that they give nowhere
-            for c in np.unique(word_corpus[found.soft.taught]):
-                own[c] |= set(label_types(found.soft.labels))
-        for c in range(1, len(names)):
-            more, less = sorted(own[c] - own[0]), sorted(own[0] - own[c])
-            if more:
-                what = f"has the labels {', '.join(more)}, which the first corpus lacks ({', '.join(sorted(own[0]))})"
-            elif less and np.count_nonzero(found.corpus == c) >= ENOUGH:
-                what = f"lacks the labels {', '.join(less)} of the first corpus"
-            else:
-                continue
-            raise RecipeError(
-                f"[train.corpora.{names[c]}] {what}, so its words would be taught as both; rename or drop labels with "
-                f'labels = {{{(more or less)[0]} = "O"}} in [train]'
-            )
-
-    def _capped(self, found: Sentences, most: float) -> Sentences:
-        """At most so many sentences without entities for each one with some, drawn with the seed."""
-        with_some = found.labelled_rows()
-        without = np.flatnonzero(~with_some)
-        allowed = int(most * np.count_nonzero(with_some))
-        if len(without) <= allowed:
-            return found
-        drawn = np.random.default_rng((self.settings.seed, 2)).permutation(without)[:allowed]
-        keep = with_some.copy()
-        keep[drawn] = True
-        left = found.take(np.flatnonzero(keep))
-        self.counts.unlabelled_sentences = len(found) - len(left)
-        self.counts.sentences, self.counts.words = len(left), len(left.tags)
-        return left
-
-    def _language_weights(self, found: Sentences) -> Float32:
-        """What brings the share of each language from n to n^(1/T), (words,); the mean over sentences is 1."""
-        sizes = np.bincount(found.language, minlength=len(self.languages)).astype(np.float64)
-        there = sizes > 0
-        share = np.zeros_like(sizes)
-        share[there] = sizes[there] ** (1 / self.settings.temperature)
-        each = np.zeros_like(sizes)
-        each[there] = share[there] / share.sum() * len(found) / sizes[there]
-        return np.repeat(each[found.language], found.words.lengths).astype(np.float32)
-
     def labels(self) -> tuple[str, ...]:
         """The IOB2 labels of all types seen."""
         return label_space(self.types)
@@ -312,6 +232,15 @@ def joined(parts: Sequence[Sentences]) -> Sentences:
         np.concatenate([none, *(part.language for part in parts)]),
         soft_labels.joined([part.soft for part in parts], [len(part.tags) for part in parts]),
     )
+
+
+def marked(table: pa.Table, corpus: str, weight: float, language: Language) -> pa.Table:
+    """A table whose rows say that they are of that corpus, with that weight; what they said before goes."""
+    for name, value in (("corpus", corpus), ("weight", weight), ("language", language.code)):
+        column = pa.repeat(pa.scalar(value), table.num_rows)
+        place = table.column_names.index(name) if name in table.column_names else None
+        table = table.append_column(name, column) if place is None else table.set_column(place, name, column)
+    return table
 
 
 def label_types(labels: Sequence[str]) -> list[str]:

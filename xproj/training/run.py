@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from xproj import __version__
+from xproj import __version__, store
 from xproj.columns import EntityColumn
 from xproj.core.spans import decode_column
 from xproj.core.teachers import ALONE, partners
@@ -28,6 +28,7 @@ from xproj.training.checkpoints import Checkpoints
 from xproj.training.examples import Examples, Inputs
 from xproj.training.labelled import Reader, Sentences, label_ids
 from xproj.training.objective import Objective
+from xproj.training.preparation import prepare
 from xproj.training.trainer import Dev, WordTrainer, arguments
 from xproj.training.vocabulary import Vocabulary
 
@@ -75,7 +76,7 @@ def train(
     path = files.folder(str(settings.model), settings.revision)
     tokenizer = loading.tokenizer(path, str(settings.model))
     reader = Reader(settings)
-    sentences = reader.prepare(reader.read(data, "training data"))
+    sentences = prepare(reader.read(data, "training data"), reader)
     held_out = None if dev is None else _read_dev(dev, settings, reader)
     with _random_state(settings.seed, place), loading.quiet():
         model = heads.load(path, settings, reader.labels())
@@ -218,7 +219,7 @@ def _state(output: Path, settings: recipe.Train, dtype: str, made: _Material, mo
         for array in () if examples.soft is None else examples.soft[1:]:
             digest.update(np.ascontiguousarray(array).data)
     identity = digest.hexdigest()
-    return output.parent / f".training-{identity[:12]}", identity
+    return store.unfinished(output, "training", identity), identity
 
 
 def _outcome(trainer: WordTrainer, dev: _DevSentences | None) -> Facts:

@@ -7,19 +7,17 @@ sentence that is too long goes in pieces. Each distinct sentence is translated o
 from __future__ import annotations
 
 import re
-from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
 from xproj import recipe
-from xproj.core.sentences import cut, joined, sentences
-from xproj.core.translation_checks import visible
+from xproj.core.sentences import cut, sentences
 from xproj.encoders import files, loading
 from xproj.errors import BackendError, RecipeError
 from xproj.languages import lookup
-from xproj.translators import Part, Translation
-from xproj.translators.engines import Hypothesis, OutOfMemory, place, resolve
+from xproj.translators.engines import OutOfMemory, place, resolve
+from xproj.translators.hypotheses import rank, shown, together
 from xproj.translators.marking import STYLES_OF_TEXT, by_text
 from xproj.translators.subwords import Codes, Subwords
 
@@ -27,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from xproj.core.markers import Marked
+    from xproj.translators import Translation
     from xproj.translators.engine_torch import TorchEngine
-    from xproj.translators.engines import Engine
+    from xproj.translators.engines import Engine, Hypothesis
     from xproj.translators.placement import Placer
 
     Found = TypeVar("Found")
@@ -117,7 +116,7 @@ class NllbTranslator:
         self.counts["sentences"] = sum(map(len, wanted))
         self.counts["sentences.distinct"] = len(known)
         return [
-            _together([known[part] for part in parts], found, n_best, self.settings.length_penalty, spaces=there.spaces)
+            together([known[part] for part in parts], found, n_best, self.settings.length_penalty, spaces=there.spaces)
             for parts, found in zip(wanted, spans, strict=True)
         ]
 
@@ -133,7 +132,7 @@ class NllbTranslator:
         for start, end in sentences(text, lookup(source).bcp47):
             pieces = cut(clean[start:end], self._fits)
             self.counts["sentences.cut"] += len(pieces) > 1
-            found += [_shown(clean, start + a, start + b) for a, b in pieces]
+            found += [shown(clean, start + a, start + b) for a, b in pieces]
         return [(a, b) for a, b in found if a < b]
 
     def _fits(self, text: str) -> bool:
@@ -164,7 +163,7 @@ class NllbTranslator:
     def _ranked(self, pairs: list[tuple[str, Hypothesis]]) -> list[tuple[str, Hypothesis]]:
         """Best first; what the limit cut off, e.g. a stutter of high probability, only where nothing else is."""
         ended = [pair for pair in pairs if pair[1].ended]
-        return sorted(ended or pairs, key=lambda pair: -_rank([pair], self.settings.length_penalty))
+        return sorted(ended or pairs, key=lambda pair: -rank([pair], self.settings.length_penalty))
 
     def _batched(
         self, lengths: Sequence[int], rows: int, run: Callable[[Sequence[int]], list[Found]], each: int = 0
@@ -285,54 +284,3 @@ def batches(lengths: Sequence[int], tokens: int, rows: int, each: int = 0) -> It
         size = max(1, min(tokens // longest, most))
         yield range(start, min(start + size, len(lengths)))
         start += size
-
-
-def _shown(text: str, start: int, end: int) -> tuple[int, int]:
-    """A span without what does not show at its ends: an unseen character there changes a whole translation."""
-    while start < end and not visible(text[start]):
-        start += 1
-    while start < end and not visible(text[end - 1]):
-        end -= 1
-    return start, end
-
-
-def _rank(them: Sequence[tuple[str, Hypothesis]], length_penalty: float = 1.0) -> float:
-    """Σ log p / n^penalty over sentences; with the penalty 1 the translation score."""
-    return sum(one.total for _, one in them) / float(max(1, sum(one.length for _, one in them)) ** length_penalty)
-
-
-def _together(
-    parts: Sequence[list[tuple[str, Hypothesis]]],
-    spans: Sequence[tuple[int, int]],
-    n_best: int,
-    length_penalty: float,
-    *,
-    spaces: bool,
-) -> list[Translation]:
-    """The best translations of a text from those of its sentences; different ones, as far as there are any."""
-    if not parts:
-        return [Translation("", 0.0, "translation_empty")]
-    chosen: list[list[tuple[str, Hypothesis]]] = [[]]
-    for part in parts:
-        longer = [[*before, one] for before, one in product(chosen, part)]
-        # the first one cannot fall out: of each sentence it has the best
-        chosen = sorted(longer, key=lambda them: -_rank(them, length_penalty))[: max(n_best, len(part))]
-    found: dict[str, Translation] = {}
-    for them in chosen:
-        translation = _translation(them, spans, spaces)
-        found.setdefault(translation.text, translation)
-    return list(found.values())[:n_best]
-
-
-def _translation(them: Sequence[tuple[str, Hypothesis]], spans: Sequence[tuple[int, int]], spaces: bool) -> Translation:
-    text, places = joined([said for said, _ in them], spaces)
-    status = "ok"
-    for said, one in them:
-        if not any(map(visible, said)):
-            status = "translation_empty"
-            break
-        if not one.ended:
-            status = "translation_too_long"
-            break
-    parts = tuple(Part(*span, *place) for span, place in zip(spans, places, strict=True))
-    return Translation(text, _rank(them), status, parts=parts)
