@@ -21,10 +21,11 @@ $(VENV)/.core: pyproject.toml constraints.txt
 	$(BIN)/xproj doctor --quiet --runs $(RUNS)  # compiles the kernels once
 	@touch $@
 
-# torch by its version and first: a range of versions may bring gigabytes of GPU libraries
+# torch by its version and first: a range of versions may bring gigabytes of GPU libraries; an older pip builds seqeval,
+# which has no wheel, without what its build needs, unless told to build as pyproject.toml does
 $(VENV)/.dev: $(VENV)/.core
 	$(if $(findstring models,$(EXTRAS)),$(BIN)/pip install --quiet $(shell grep '^torch==' constraints.txt))
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	$(BIN)/pip install --quiet --use-pep517 --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
 demo: $(VENV)/.core ## project the sample corpus into three languages, train and score a tagger for each
