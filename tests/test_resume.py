@@ -18,7 +18,7 @@ import os, signal, sys
 stage, _, kind = os.environ.get("KILL", "").partition(":")
 command = sys.orig_argv
 if stage in command[:4] and (kind == "fit") == ("--fit" in command):
-    import xproj.store as store
+    from xproj import store
     publish, seen = store.publish, []
     def killed(temporary, path, **options):
         if path.name.startswith((stage, "fit", "part")):
@@ -26,7 +26,7 @@ if stage in command[:4] and (kind == "fit") == ("--fit" in command):
             if len(seen) == (2 if kind == "shards" or stage == "ingest" else 1):
                 os.kill(os.getpid(), signal.SIGKILL)
         publish(temporary, path, **options)
-    store.publish = killed
+    store.publish = store.writing.publish = killed
 """
 KILLS = [
     "ingest:fit",
@@ -103,7 +103,9 @@ def test_a_deleted_part_is_one_shard_of_work(undisturbed, stage):
 def test_runtime_and_place_are_in_no_file(undisturbed):
     folder, content = undisturbed
     for name, data in content.items():
-        assert str(folder).encode() not in data and b'"batch_tokens"' not in data and b"workers" not in data, name
+        assert str(folder).encode() not in data and b'"batch_tokens": 16384' not in data and b"workers" not in data, (
+            name
+        )
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

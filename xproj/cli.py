@@ -217,6 +217,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = command.main(arguments, prog_name="xproj", standalone_mode=False) or 0
         if code == INTERRUPTED:  # newer typer turns Ctrl-C into an exit code
             raise KeyboardInterrupt
+        sys.stdout.flush()  # here and not at the exit, where nobody could catch what comes of it
     except XprojError as error:
         code = _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
