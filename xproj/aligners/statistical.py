@@ -2,31 +2,31 @@
 
 IBM model 1 in variational Bayes with an orthographic prior (see `core.statistical`), run on whole words and on words
 cut to their first letters. The posteriors of these *views* are averaged, so that inflected forms share what they learn;
-links with support of their neighbours gain (see `core.neighbours`); on larger corpora a hidden Markov model has a say
-(see `core.hmm`); `core.symmetrize` chooses the links.
+links with support of their neighbours gain (see `core.neighbours`); on larger corpora models whose directions were
+trained to agree and a hidden Markov model (see `core.hmm`) have a say; `core.symmetrize` chooses the links.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from xproj.aligners.views import View, Vocabulary
 from xproj.columns import LinkColumn, TokenColumn
 from xproj.core import capitals, hmm, lexicon
 from xproj.core import statistical as model
 from xproj.core.neighbours import STRENGTH, support
-from xproj.core.orthography import normalise, spellings
 from xproj.core.pairs import PairTable, contains
 from xproj.core.symmetrize import Links, cell_offsets, symmetrize
 from xproj.errors import BackendError, CorpusError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from xproj.aligners import Pairs, Progress
     from xproj.recipe import Align, Runtime
@@ -34,75 +34,18 @@ if TYPE_CHECKING:
 MAX_CELLS = 4_000_000
 # smallest posterior of a link, where the recipe names none
 THRESHOLD = 0.2
-FORMAT = 2
-# with fewer pairs the jumps of an HMM cost more than they bring (docs/methods.md)
-HMM_MIN_PAIRS = 1000
+FORMAT = 3
+# with fewer pairs an HMM and models that agree cost more than they bring (docs/methods.md)
+LARGE = 1000
 # its say in the mean of both models: it helps short sentences and hurts long ones
 HMM_SHARE = 0.35
 # jumps are learned from the first rows of the corpus
 HMM_ROWS = 500
 
 
-class Vocabulary:
-    """Normalised words and their ids; grows while it encodes."""
-
-    def __init__(self, words: Iterable[str] = ()) -> None:
-        self.words: list[str] = []
-        self.ids: dict[str, int] = {}
-        self._seen: dict[str, int] = {}  # words as they are written, so that each is normalised once
-        for word in words:
-            self._add(word)
-
-    def _add(self, word: str) -> int:
-        found = self.ids.get(word)
-        if found is None:
-            found = self.ids[word] = len(self.words)
-            self.words.append(word)
-        return found
-
-    def encode(self, tokens: TokenColumn) -> np.ndarray:
-        """Word ids of all words of a column, (total,) int32."""
-        ids, distinct = tokens.encode()
-        seen = self._seen
-        for word in distinct:
-            if word not in seen:
-                seen[word] = self._add(normalise(word))
-        mapping = np.fromiter((seen[word] for word in distinct), dtype=np.int32, count=len(distinct))
-        return mapping[ids] if len(ids) else ids
-
-    def view(self, prefix: int) -> tuple[np.ndarray, list[str]]:
-        """The id in a view of each word, and the forms of the view; prefix 0 is the whole word."""
-        if not prefix:
-            return np.arange(len(self.words), dtype=np.int32), self.words
-        cut = Vocabulary()
-        return np.fromiter((cut._add(w[:prefix]) for w in self.words), np.int32, len(self.words)), cut.words
-
-
-class View:
-    """One view of both vocabularies: how words become forms, and how forms are spelt."""
-
-    def __init__(self, prefix: int, source: Vocabulary, target: Vocabulary, orthography: bool) -> None:
-        self.prefix = prefix
-        self.source, source_forms = source.view(prefix)
-        self.target, target_forms = target.view(prefix)
-        self.sizes = (len(source_forms), len(target_forms))
-        self.spellings = (spellings(source_forms), spellings(target_forms)) if orthography else (None, None)
-
-    def cases(self, source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The case of each form, from those counted of each word, (words, CASES)."""
-        forms = [np.zeros((size, capitals.CASES), dtype=np.int64) for size in self.sizes]
-        np.add.at(forms[0], self.source, source)
-        np.add.at(forms[1], self.target, target)
-        return capitals.decide(forms[0]), capitals.decide(forms[1])
-
-    def encode(self, rows: model.Rows) -> model.Rows:
-        """Rows of word ids as rows of form ids."""
-        return rows._replace(source=self.source[rows.source], target=self.target[rows.target])
-
-
 class StatisticalAligner:
-    """See the module. Settings read: prefixes, orthography, capitals, iterations, max_pairs, hmm, symmetrization,
-    threshold, model and prime.
+    """See the module. Settings read: prefixes, orthography, capitals, iterations, max_pairs, agreement, hmm,
+    symmetrization, threshold, model and prime.
     """
 
     def __init__(self, settings: Align, fitted: Path | None = None, runtime: Runtime | None = None) -> None:
@@ -124,7 +67,8 @@ class StatisticalAligner:
         if not self.settings.capitals:
             cases = np.zeros_like(cases[0]), np.zeros_like(cases[1])
         prefixes = (0, *self.settings.prefixes)
-        steps, done = len(prefixes) * (self.settings.iterations + 1), 0
+        agree, jump = _wanted(self.settings.agreement, pairs), _wanted(self.settings.hmm, pairs)
+        step = _steps(progress, len(prefixes) * (_rounds(self.settings.iterations, agree) + 1))
         output.mkdir(parents=True, exist_ok=True)
         arrays = {"source_words": _pack(source.words), "target_words": _pack(target.words)}
         counts: dict[str, int | float] = {"sentence_pairs": pairs, "word_pairs": 0, "pruned_word_pairs": 0}
@@ -137,30 +81,18 @@ class StatisticalAligner:
             counts["pruned_word_pairs"] += table.pruned
             live = table.live()
             extra = lexicon.alike_counts(table.keys, live, *view.spellings)
-            tables = model.start(table.keys, view.cases(*cases), extra)
-            for _ in range(self.settings.iterations):
-                done += 1
-                if progress:
-                    progress(done, steps)
-                expected = model.Counts.zeros(tables)
-                for rows in stream:
-                    expected.add(view.encode(rows), tables)
-                tables = model.update(tables, expected, extra, live)
-            saved = lexicon.compact(tables, live, extra)
-            if self._wants_hmm(pairs):
-                saved["jumps"] = _jumps(stream, view, tables)
-            arrays |= {f"{prefix}.{name}": array for name, array in saved.items()}
-            done += 1
-            if progress:
-                progress(done, steps)
+            learner = _Learner(stream, view, extra, live, step)
+            first = model.start(table.keys, view.cases(*cases), extra)
+            for number, tables in enumerate(learner.learn(first, self.settings.iterations, agree)):
+                saved = lexicon.compact(tables, live, extra)
+                if jump:
+                    saved["jumps"] = _jumps(stream, view, tables)
+                arrays |= {f"{prefix}.{number}.{name}": array for name, array in saved.items()}
+            step()
         np.savez(output / "tables.npz", allow_pickle=False, **arrays)
         header = {"format": FORMAT, "prefixes": prefixes, "orthography": self.settings.orthography, **counts}
         (output / "aligner.json").write_text(json.dumps(header, sort_keys=True) + "\n")
         return counts
-
-    def _wants_hmm(self, pairs: int) -> bool:
-        least = {"on": 1, "auto": HMM_MIN_PAIRS}.get(self.settings.hmm, math.inf)
-        return pairs >= least
 
     # align --------------------------------------------------------------------------------------------------------
 
@@ -205,9 +137,51 @@ class StatisticalAligner:
         return self._loaded
 
 
+def _wanted(setting: str, pairs: int) -> bool:
+    """Is something to be used for a corpus of so many sentence pairs? The setting is auto, on or off."""
+    return pairs >= {"on": 1, "auto": LARGE}.get(setting, math.inf)
+
+
+def _rounds(iterations: int, agree: bool) -> int:
+    """Rounds of EM of a view: those that agree begin half-way."""
+    return iterations + agree * (iterations - iterations // 2)
+
+
+def _steps(progress: Progress | None, total: int) -> Callable[[], None]:
+    """A function that tells of one step more."""
+    done = count(1)
+    return lambda: progress(next(done), total) if progress else None
+
+
+class _Learner(NamedTuple):
+    """EM on one view; `extra` and `live` as in `model.update`."""
+
+    stream: _Stream
+    view: View
+    extra: np.ndarray
+    live: np.ndarray
+    step: Callable[[], None]
+
+    def learn(self, tables: lexicon.Tables, iterations: int, agree: bool) -> Iterator[lexicon.Tables]:
+        """The tables after all iterations, then those of directions that agree from half of the iterations on."""
+        middle = self._run(tables, iterations // 2, agree=False)
+        yield self._run(middle, iterations - iterations // 2, agree=False)
+        if agree:
+            yield self._run(middle, iterations - iterations // 2, agree=True)
+
+    def _run(self, tables: lexicon.Tables, iterations: int, *, agree: bool) -> lexicon.Tables:
+        for _ in range(iterations):
+            expected = model.Counts.zeros(tables)
+            for rows in self.stream:
+                expected.add(self.view.encode(rows), tables, agree=agree)
+            tables = model.update(tables, expected, self.extra, self.live)
+            self.step()
+        return tables
+
+
 class _Fitted(NamedTuple):
-    """What a fit left: vocabularies, views with tables, their jumps (empty without HMM), and whether no pair of the
-    corpus can be missing from the tables unless it was never linked."""
+    """What a fit left: vocabularies, views with tables (one or two of each view), their jumps (empty without HMM), and
+    whether no pair of the corpus can be missing from the tables unless it was never linked."""
 
     source: Vocabulary
     target: Vocabulary
@@ -230,10 +204,13 @@ def _read(folder: Path, trust_floor: bool) -> _Fitted:
     source, target = (Vocabulary(_unpack(arrays[f"{side}_words"])) for side in ("source", "target"))
     views, jumps = [], []
     for prefix in header["prefixes"]:
-        mine = {name.split(".", 1)[1]: a for name, a in arrays.items() if name.startswith(f"{prefix}.")}
-        if "jumps" in mine:
-            jumps.append(mine.pop("jumps"))
-        views.append((View(prefix, source, target, header["orthography"]), lexicon.expand(mine)))
+        view = View(prefix, source, target, header["orthography"])
+        for start in (f"{prefix}.{number}." for number in range(2)):
+            mine = {name.removeprefix(start): a for name, a in arrays.items() if name.startswith(start)}
+            if "jumps" in mine:
+                jumps.append(mine.pop("jumps"))
+            if mine:
+                views.append((view, lexicon.expand(mine)))
     return _Fitted(source, target, views, jumps, trust_floor and not header["pruned_word_pairs"])
 
 

@@ -11,6 +11,9 @@ per word pair: that of the words' cases (see capitals) + 10 · r⁴, r = how ali
 backward direction is the same with the sides exchanged; both read the same slots of one pair table, so each pair is
 looked up once.
 
+Both directions can also be trained to agree: then the counts of both are the geometric mean of their posteriors, after
+Liang, Taskar and Klein (2006, equation 4), who take the product.
+
 Everything works on encoded rows: word ids (total,) int32 and offsets (rows + 1,) int64.
 """
 
@@ -114,6 +117,23 @@ def responsibilities(
 
 
 @njit(cache=True)
+def agreement(posterior: np.ndarray, back: np.ndarray, null: np.ndarray, back_null: np.ndarray) -> None:
+    """Replace both posteriors, (m, n) and (n, m), by their geometric mean; what a word lacks to 1 becomes NULL's."""
+    m, n = posterior.shape
+    null[:], back_null[:] = 1.0, 1.0
+    for i in range(m):
+        for j in range(n):
+            both = math.sqrt(posterior[i, j] * back[j, i])
+            posterior[i, j] = back[j, i] = both
+            null[j] -= both
+            back_null[i] -= both
+    for j in range(n):
+        null[j] = max(0.0, null[j])
+    for i in range(m):
+        back_null[i] = max(0.0, back_null[i])
+
+
+@njit(cache=True)
 def expectation(
     source: np.ndarray,
     source_offsets: np.ndarray,
@@ -131,12 +151,16 @@ def expectation(
     target_case: np.ndarray,
     p0: float,
     tension: float,
+    agree: bool,
     counts_forward: np.ndarray,
     counts_backward: np.ndarray,
     counts_null_forward: np.ndarray,
     counts_null_backward: np.ndarray,
 ) -> float:
-    """Add the expected counts of all rows to the four count arrays; returns the log-likelihood of both directions."""
+    """Add the expected counts of all rows to the four count arrays; returns the log-likelihood of both directions.
+
+    With `agree` the counts are those of `agreement`.
+    """
     total = 0.0
     back_ratio = np.ascontiguousarray(case_ratio.T)
     for row in range(len(source_offsets) - 1):
@@ -158,6 +182,8 @@ def expectation(
             back_slots, back_prior, backward, floor_backward, f, null_backward, e,
             back_ratio, target_case, source_case, p0, back, null_e,
         )  # fmt: skip
+        if agree:
+            agreement(posterior, back, null_f, null_e)
         for i in range(m):
             counts_null_backward[e[i]] += null_e[i]
             for j in range(n):
@@ -230,9 +256,9 @@ class Counts(NamedTuple):
         sizes = (tables.forward, tables.backward, tables.null_forward, tables.null_backward)
         return cls(*(np.zeros(len(size)) for size in sizes))
 
-    def add(self, rows: Rows, tables: Tables) -> float:
-        """Add the expected counts of some rows; returns their log-likelihood."""
-        return float(expectation(*rows, *tables.arrays(), NULL_PROBABILITY, TENSION, *self))
+    def add(self, rows: Rows, tables: Tables, *, agree: bool = False) -> float:
+        """Add the expected counts of some rows, or those on which both directions agree; their log-likelihood."""
+        return float(expectation(*rows, *tables.arrays(), NULL_PROBABILITY, TENSION, agree, *self))
 
 
 def update(tables: Tables, counts: Counts, extra: np.ndarray, live: np.ndarray) -> Tables:

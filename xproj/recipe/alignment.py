@@ -18,7 +18,7 @@ OF_STAGE = frozenset({"aligner", "implementation", "refine", "min_pair_score"})
 READ_BY = {
     "statistical": frozenset(
         {"symmetrization", "threshold", "iterations", "prefixes", "orthography", "capitals", "hmm", "max_pairs"}
-        | {"model", "prime"}
+        | {"agreement", "model", "prime"}
     ),
     "eflomal": frozenset({"symmetrization"}),
     "given": frozenset({"links"}),
@@ -49,6 +49,9 @@ class Align(Table):
     orthography: bool = Field(True, description="prefer words that look alike after transliteration")
     capitals: bool = Field(
         True, description="a word with a capital prefers one with a capital, as far as links show it"
+    )
+    agreement: Literal["auto", "on", "off"] = Field(
+        "auto", description="models of both directions that were trained to agree count too; auto: by corpus size"
     )
     hmm: Literal["auto", "on", "off"] = Field("auto", description="HMM on top of IBM-1; auto: by corpus size")
     max_pairs: int = Field(20_000_000, ge=1, description="bound on distinct word pairs; the rarest are pruned")
