@@ -69,3 +69,20 @@ def test_training_is_measured_on_both_sides(monkeypatch, tmp_path):
     assert [one["examples"] for one in found] == [12, 12] and all(one["seconds"] > 0 for one in found)
     assert 0 <= train.score(job | {"output": str(tmp_path / "own")}) <= 1
     assert 0 <= train.score(job | {"output": str(tmp_path / "peer")}) <= 1
+
+
+def test_translation_is_measured_through_the_translator(monkeypatch, capsys):
+    """Both engines end every sentence where the baseline does, or the script stops."""
+    pytest.importorskip("transformers")
+    pytest.importorskip("ctranslate2")
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.setenv("XPROJ_CACHE", "unused")  # the benchmark sets its own, which must not outlive the test
+    import translate
+
+    monkeypatch.setattr(
+        "sys.argv", ["translate.py", "--small", "--sentences", "6", "--repeat", "1", "--only", "float32"]
+    )
+    translate.main()
+    printed = capsys.readouterr().out
+    assert "6 sentences" in printed and "xproj, ct2 float32" in printed and "xproj, hf float32" in printed
+    assert "int8" not in printed

@@ -252,7 +252,15 @@ def test_a_fit_leaves_the_same_bytes_whatever_the_parts(hmm, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"hmm": "on"}, {"prefixes": ()}, {"orthography": False}, {"symmetrization": "union"}]
+    "settings",
+    [
+        {"hmm": "on"},
+        {"agreement": "on"},
+        {"agreement": "on", "hmm": "on", "iterations": 1},
+        {"prefixes": ()},
+        {"orthography": False},
+        {"symmetrization": "union"},
+    ],
 )
 def test_other_settings(settings, tmp_path):
     corpus = sentences() + ODD[:8]

@@ -179,6 +179,39 @@ def test_posteriors_equal_the_expected_counts():
     assert counts.forward.sum() + counts.null_forward.sum() == pytest.approx(len(rows.target) - 1)
 
 
+def test_directions_that_agree_have_the_same_counts():
+    rows, _, live, extra, tables, _ = fit(CORPUS)
+    forward, backward = posteriors(rows, tables)
+    cells = cell_offsets(rows.source_offsets, rows.target_offsets)
+    both, null = defaultdict(float), (defaultdict(float), defaultdict(float))
+    for row, (e, f) in enumerate(sentences(rows)):
+        mean = np.sqrt(forward * backward)[cells[row] : cells[row + 1]].reshape(len(e), len(f))
+        for i, source in enumerate(e if f else []):
+            null[1][source] += 1 - mean[i].sum()
+            for j, target in enumerate(f):
+                both[source, target] += mean[i, j]
+        for j, target in enumerate(f if e else []):
+            null[0][target] += 1 - mean[:, j].sum()
+    counts = model.Counts.zeros(tables)
+    likelihood = counts.add(rows, tables, agree=True)
+    pairs = [(key >> 32, key & 0xFFFFFFFF) for key in tables.keys[live].tolist()]
+    assert counts.forward[live] == pytest.approx([both[pair] for pair in pairs], rel=1e-5)
+    assert (counts.forward == counts.backward).all()
+    for side, found in enumerate((counts.null_forward, counts.null_backward)):
+        assert found == pytest.approx([null[side][word] for word in range(len(found))], abs=1e-5)
+    assert likelihood == model.Counts.zeros(tables).add(rows, tables)  # that of the posteriors as they were
+    agreed = model.update(tables, counts, extra, live)
+    assert (agreed.forward[live] != tables.forward[live]).any()
+
+
+def test_agreement_of_certain_and_of_contrary_posteriors():
+    posterior, back = np.array([[1.0, 0.0], [0.0, 0.5]]), np.array([[1.0, 0.0], [1.0, 0.0]])
+    null, back_null = np.array([0.0, 0.5]), np.zeros(2)
+    model.agreement(posterior, back, null, back_null)
+    assert posterior.tolist() == [[1.0, 0.0], [0.0, 0.0]] == back.T.tolist()
+    assert null.tolist() == [0.0, 1.0] == back_null.tolist()
+
+
 def test_digamma():
     values = np.concatenate([np.geomspace(1e-3, 1e6, 400), np.linspace(0.1, 10, 200)])
     ours = np.array([digamma(value) for value in values])
