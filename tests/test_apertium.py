@@ -125,6 +125,17 @@ def test_modes_by_the_table_of_languages(program):
 
 
 @pytest.mark.parametrize(
+    ("mode", "named", "asked"),
+    [("eng-cat_valencia", "Catalan", "Spanish"), ("eng-cat", "Catalan", "Spanish"), ("spa-eng", "Spanish", "English")],
+)
+def test_a_mode_of_other_languages_is_refused(program, monkeypatch, mode, named, asked):
+    monkeypatch.setattr(apertium, "installed_modes", lambda: ["eng-cat", "eng-cat_valencia", "spa-eng", "house-style"])
+    with pytest.raises(RecipeError, match=f"{mode}' is of {named}.*, where {asked}.* is asked for"):
+        translate(["one"], mode=mode)
+    assert ApertiumTranslator("house-style").mode("eng_Latn", "spa_Latn") == "house-style"
+
+
+@pytest.mark.parametrize(
     ("mode", "target", "parts"),
     [
         (None, "cat_Latn", ["eng_Latn to cat_Latn", "eng-cat_valencia", "apt-get install apertium-eng-cat"]),

@@ -153,3 +153,21 @@ def test_spans_outside_their_sentence_are_refused(span):
         assert f"[{span[0]}, {span[1]})" in message
     with pytest.raises(SchemaError, match="'row 1'"):
         check_spans(table.drop_columns(["id"]), "source_entities", "source_tokens")
+
+
+def broken(values):
+    """Strings of any bytes."""
+    return pa.array(values, pa.binary()).view(pa.string())
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_bytes_that_are_not_utf8_are_refused_with_their_row(encoded):
+    words = broken([b"ok", b"Jos\xe9"])
+    words = words.dictionary_encode() if encoded else words
+    tokens = pa.ListArray.from_arrays(pa.array([0, 0, 1, 2], pa.int32()), words)
+    with pytest.raises(SchemaError, match="'target_tokens' is not UTF-8 in row 2"):
+        conform(pa.table({"target_tokens": tokens}), ["target_tokens"], encoded=encoded)
+    with pytest.raises(SchemaError, match="'source_text' is not UTF-8 in row 1"):
+        conform(pa.table({"source_text": broken([None, b"\xff"])}), ["source_text"])
+    fine = pa.table({"source_text": ["Jos\u00e9", None, ""]})
+    assert conform(fine, ["source_text"]).equals(fine)

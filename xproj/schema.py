@@ -166,6 +166,8 @@ def conform(
                 f"{where}: column {name!r} has type {array.type}, needed is {wanted} ({detail}); convert it first"
             ) from error
         _refuse_nulls(columns[name], name, where)
+        if (row := not_utf8(columns[name])) is not None:
+            raise SchemaError(f"{where}: column {name!r} is not UTF-8 in row {row}; write the table again as UTF-8")
     if "id" in columns and columns["id"].null_count:
         row = pc.index(pc.is_null(columns["id"]), True).as_py()
         raise SchemaError(f"{where}: column 'id' is null in row {row}; every row needs a unique id")
@@ -183,6 +185,38 @@ def _refuse_nulls(array: pa.Array, name: str, where: str) -> None:
     if values.null_count and pa.types.is_string(values.type):
         row = int(np.searchsorted(offsets, pc.index(pc.is_null(values), True).as_py(), side="right")) - 1
         raise SchemaError(f"{where}: column {name!r} has a null {what} in row {row}; fill it or leave it out")
+
+
+def not_utf8(array: pa.Array) -> int | None:
+    """The first row of strings, or of lists of strings or entities, with bytes that are not UTF-8; None without any.
+
+    Arrow takes such bytes as they are, and Python fails at them far from where they came in.
+    """
+    rows = np.arange(len(array))
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    if _is_list(array.type):
+        offsets, array, _ = flatten(array)
+        rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    if pa.types.is_struct(array.type) and array.type.get_field_index("label") >= 0:
+        array = pc.struct_field(array, "label")
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    if not pa.types.is_string(array.type):
+        return None
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        return next(int(row) for row, value in zip(rows, array.cast(pa.binary()), strict=True) if _broken(value))
+    return None
+
+
+def _broken(value: pa.Scalar) -> bool:
+    try:
+        (value.as_py() or b"").decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def check_spans(table: pa.Table, entities: str, tokens: str, where: str = "input") -> None:

@@ -16,7 +16,7 @@ from xproj.corpora.files import open_seekable
 from xproj.corpora.records import SPAN_KEYS, TAG_KEYS, TOKEN_KEYS, records_table, sides_in, tags_of
 from xproj.corpora.rows import Where, batch_table, checked, entities_of_tags, relabelled, scheme_of
 from xproj.errors import CorpusError
-from xproj.schema import COLUMNS, cast
+from xproj.schema import COLUMNS, cast, not_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -205,9 +205,12 @@ def _cast(table: pa.Table, name: str, to: pa.DataType, path: Path) -> pa.Array:
     array = combine(table[name])
     try:
         number = pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
-        return array.cast(to) if number else cast(array, to)
+        found = array.cast(to) if number else cast(array, to)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         raise CorpusError(f"{path}: column {name!r} has type {array.type}, needed is {to}; {CONVERT}") from error
+    if (row := not_utf8(found)) is not None:
+        raise CorpusError(f"{path}: column {name!r} is not UTF-8 in row {row}; write the table again as UTF-8")
+    return found
 
 
 def _is_list(kind: pa.DataType) -> bool:

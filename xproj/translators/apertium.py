@@ -94,7 +94,8 @@ class ApertiumTranslator:
         """The installed mode for two languages, given by their codes; the one of the recipe if it names one.
 
         Raises:
-            RecipeError: there is none; names the closest installed ones, and Debian's package.
+            RecipeError: there is none, or the recipe's is of other languages; names the closest installed ones, and
+                Debian's package.
             BackendError: the program is missing.
         """
         package = _package(source, target)
@@ -105,6 +106,7 @@ class ApertiumTranslator:
         wanted = [self._mode] if self._mode else [f"{a}-{b}" for a in _codes(source) for b in _codes(target)]
         for mode in wanted:
             if mode in modes:
+                _check_languages(mode, source, target)
                 return mode
         return _no_mode(self._mode or f"{source} to {target}", wanted, modes, None if self._mode else package)
 
@@ -133,6 +135,27 @@ def _codes(language: str) -> list[str]:
     """The codes that modes use for a language, the usual one first."""
     found = lookup(language)
     return list(found.apertium) or [found.iso639_3]
+
+
+def _check_languages(mode: str, source: str, target: str) -> None:
+    """Refuse a mode that names other languages, e.g. the other direction; variants (`eng-cat_valencia`) are of theirs.
+
+    Raises:
+        RecipeError: what it is a mode for, and what is asked for.
+    """
+    for part, language in zip(mode.split("-"), (source, target), strict=False):
+        code, wanted = part.split("_")[0], lookup(language)
+        if code in _codes(language):
+            continue
+        try:
+            named = lookup(code)
+        except RecipeError:  # a name of the user's own says nothing of languages
+            continue
+        if named.code != wanted.code:
+            raise RecipeError(
+                f"[translate] mode = {mode!r} is of {named.name}, where {wanted.name} is asked for ({source} to "
+                f"{target}); correct mode or the languages, or leave mode out"
+            )
 
 
 def _package(source: str, target: str) -> str | None:
