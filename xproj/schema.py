@@ -202,12 +202,12 @@ def not_utf8(array: pa.Array) -> int | None:
         array = pc.struct_field(array, "label")
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
-    if not pa.types.is_string(array.type):
+    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
         return None
     try:
         array.validate(full=True)
     except pa.ArrowInvalid:
-        return next(int(row) for row, value in zip(rows, array.cast(pa.binary()), strict=True) if _broken(value))
+        return next(int(row) for row, value in zip(rows, array.cast(pa.large_binary()), strict=True) if _broken(value))
     return None
 
 

@@ -304,3 +304,15 @@ def test_gzip_members_are_one_file(tmp_path):
     path = tmp_path / "a.conll.gz"
     path.write_bytes(gzip.compress(b"A\tO\n\n") + gzip.compress(b"B\tO\n"))
     assert labelled(path).num_rows == 2
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+@pytest.mark.parametrize("listed", [False, True])
+def test_parquet_strings_that_are_not_utf8(kind, listed, tmp_path):
+    binary = pa.large_binary() if kind == pa.large_string() else pa.binary()
+    words = pa.array([b"fine", b"Jos\xe9"], binary).view(kind)
+    column = pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), words) if listed else words
+    name = "source_tokens" if listed else "source_text"
+    pq.write_table(pa.table({"id": ["a", "b"], name: column}), tmp_path / "a.parquet", store_schema=True)
+    with pytest.raises(CorpusError, match=f"a.parquet:2: column '{name}' is not UTF-8"):
+        ingest(path=tmp_path / "a.parquet", side="source")

@@ -75,6 +75,10 @@ def read(path: Path, sides: Sequence[Side], options: Options) -> Iterator[pa.Tab
             table = pa.table(batch)
             lines = list(range(start, start + table.num_rows))
             start += table.num_rows
+            for name in names:
+                if (row := not_utf8(combine(table[name]))) is not None:
+                    what = f"column {name!r} is not UTF-8; write the table again as UTF-8"
+                    raise CorpusError(f"{path}:{lines[row]}: {what}")
             table = _with_tag_names(table, class_names, path)
             if scheme is None:
                 scheme = _scheme(table)
@@ -205,12 +209,9 @@ def _cast(table: pa.Table, name: str, to: pa.DataType, path: Path) -> pa.Array:
     array = combine(table[name])
     try:
         number = pa.types.is_integer(array.type) or pa.types.is_floating(array.type)
-        found = array.cast(to) if number else cast(array, to)
+        return array.cast(to) if number else cast(array, to)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
         raise CorpusError(f"{path}: column {name!r} has type {array.type}, needed is {to}; {CONVERT}") from error
-    if (row := not_utf8(found)) is not None:
-        raise CorpusError(f"{path}: column {name!r} is not UTF-8 in row {row}; write the table again as UTF-8")
-    return found
 
 
 def _is_list(kind: pa.DataType) -> bool:
