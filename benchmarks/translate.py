@@ -155,7 +155,8 @@ def plain(path: Path, kind: str, device: str, lengths: Lengths) -> Run:
                     logits_processor=LogitsProcessorList([end_at(ends, end)]),
                 )
             tokenizer.batch_decode(found, skip_special_tokens=True)
-            made += sum(ends)
+            # behind the start, which is the same sub-word as the end, and the language code
+            made += sum(row[2:].index(end) + 1 for row in found.tolist())
         return made
 
     return run

@@ -86,3 +86,7 @@ def test_translation_is_measured_through_the_translator(monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "6 sentences" in printed and "xproj, ct2 float32" in printed and "xproj, hf float32" in printed
     assert "int8" not in printed
+    end_at = translate.end_at
+    monkeypatch.setattr(translate, "end_at", lambda lengths, end: end_at([length - 1 for length in lengths], end))
+    with pytest.raises(SystemExit, match="sub-words were generated, not"):  # the baseline is counted too
+        translate.main()

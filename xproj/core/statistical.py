@@ -12,7 +12,7 @@ backward direction is the same with the sides exchanged; both read the same slot
 looked up once.
 
 Both directions can also be trained to agree: then the counts of both are the geometric mean of their posteriors, after
-Liang, Taskar and Klein (2006, equation 4), who take the product.
+Liang, Taskar and Klein (2006), who take the product.
 
 Everything works on encoded rows: word ids (total,) int32 and offsets (rows + 1,) int64.
 """
