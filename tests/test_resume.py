@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pyarrow as pa
 import pytest
@@ -113,7 +114,10 @@ def test_an_interrupted_run_ends_its_workers_and_can_go_on(tmp_path, number):
     path = write_project(tmp_path, RECIPE.replace("iterations = 2", "iterations = 100000"))
     command = [sys.executable, "-m", "xproj", "align", path.name]
     xproj("ingest", path.name, "--quiet", cwd=tmp_path)
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # a shell ignores SIGINT in what it starts with &, and so would the program if the tests were started so
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, cwd=tmp_path, preexec_fn=heed, **streams)
     worker = None
     while worker is None:  # its temporary folder names the worker
         worker = next((int(p.name.split("-")[2]) for p in (tmp_path / "runs").rglob(".tmp-*-fit")), None)
