@@ -93,7 +93,7 @@ def test_a_plan_loads_no_torch(tmp_path, translator_model):
         ({"layer": 8}, "layer is read by simalign, awesome, transalign, labse, not by aligner = 'statistical'"),
         ({"links": "x.txt"}, "links is read by given, not by"),
         ({"aligner": "given", "threshold": 0.5}, "threshold is read by statistical, simalign.*not by .*'given'"),
-        ({"aligner": "awesome", "hmm": "on"}, "hmm is read by statistical, not by aligner = 'awesome'"),
+        ({"aligner": "awesome", "hmm": False}, "hmm is read by statistical, not by aligner = 'awesome'"),
         ({"aligner": "eflomal", "model": "x"}, "model is read by"),
     ],
 )

@@ -79,7 +79,7 @@ def _self_test() -> Check:
     began = time.monotonic()
     words = [["Anna", "lives", "in", "Graz", "."]], [["Anna", "wohnt", "in", "Graz", "."]]
     source, target = (TokenColumn.of(list(side)) for side in words)
-    settings, languages = recipe.Align(hmm="on"), ("eng_Latn", "deu_Latn")
+    settings, languages = recipe.Align(), ("eng_Latn", "deu_Latn")
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "fit"
         aligners.open(settings).fit([(source, target)], languages=languages, output=output)

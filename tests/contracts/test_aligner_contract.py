@@ -239,12 +239,12 @@ def test_progress_comes_to_its_end(name, corpus, tmp_path):
 statistical = partial(recipe.Align, aligner="statistical")
 
 
-@pytest.mark.parametrize("hmm", ["off", "on"])
+@pytest.mark.parametrize("hmm", [False, True])
 def test_a_fit_leaves_the_same_bytes_whatever_the_parts(hmm, tmp_path):
     corpus = sentences() + ODD[:8]
     folders = [tmp_path / str(parts) for parts in (1, 2, 5)]
     # jumps are learned from the first part, so with them the parts stay as they are
-    cuts = (1, 1, 1) if hmm == "on" else (1, 2, 5)
+    cuts = (1, 1, 1) if hmm else (1, 2, 5)
     for output, parts in zip(folders, cuts, strict=True):
         fit(aligners.open(statistical(hmm=hmm)), corpus, output, parts)
     contents = [{file.name: file.read_bytes() for file in output.iterdir()} for output in folders]
@@ -254,9 +254,10 @@ def test_a_fit_leaves_the_same_bytes_whatever_the_parts(hmm, tmp_path):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"hmm": "on"},
-        {"agreement": "on"},
-        {"agreement": "on", "hmm": "on", "iterations": 1},
+        {"hmm": False},
+        {"agreement": False},
+        {"agreement": False, "hmm": False},
+        {"iterations": 1},
         {"prefixes": ()},
         {"orthography": False},
         {"symmetrization": "union"},

@@ -8,7 +8,7 @@ import pytest
 from xproj.core import hmm
 from xproj.core import statistical as model
 from xproj.core.lexicon import Tables
-from xproj.core.pairs import PairTable
+from xproj.core.pairs import EMPTY, PairTable
 from xproj.core.symmetrize import cell_offsets
 
 P0 = 0.2
@@ -108,3 +108,47 @@ def test_weights_add_up_and_empty_sides_are_passed():
         hmm.posteriors(rows, tables, jumps, 0.5, cells[:-1], *halves)
     assert whole[0] == pytest.approx(halves[0]) and whole[1] == pytest.approx(halves[1])
     assert whole[0].any()
+
+
+def test_counts_are_the_links_on_which_both_directions_agree():
+    rows, tables = monotone(3, 4)
+    rows = rows._replace(source_offsets=np.array([0, 0, 5, 12]), target_offsets=np.array([0, 3, 9, 12]))
+    cells = cell_offsets(rows.source_offsets, rows.target_offsets)
+    jumps = np.stack([hmm.first_jumps()] * 2)
+    forward, backward = np.zeros(cells[-1]), np.zeros(cells[-1])
+    hmm.posteriors(rows, tables, jumps, 1.0, cells[:-1], forward, backward)
+    links = np.sqrt(forward * backward)
+    expected = model.Counts.zeros(tables)
+    for row in (1, 2):
+        source = rows.source[slice(*rows.source_offsets[row : row + 2])]
+        target = rows.target[slice(*rows.target_offsets[row : row + 2])]
+        mass = links[cells[row] : cells[row + 1]].reshape(len(source), len(target))
+        for i, e in enumerate(source):
+            expected.null_backward[e] += max(0.0, 1 - mass[i].sum())
+            for j, f in enumerate(target):
+                slot = np.flatnonzero(tables.keys == (int(e) << 32 | int(f)))
+                expected.forward[slot] += mass[i, j]
+        for j, f in enumerate(target):
+            expected.null_forward[f] += max(0.0, 1 - mass[:, j].sum())
+    counts = model.Counts.zeros(tables)
+    hmm.add_counts(rows, tables, jumps, counts)
+    assert counts.forward == pytest.approx(expected.forward) and counts.backward == pytest.approx(expected.forward)
+    assert counts.null_forward == pytest.approx(expected.null_forward)
+    assert counts.null_backward == pytest.approx(expected.null_backward)
+    assert 0 < counts.forward.sum() < counts.forward.sum() + counts.null_forward.sum() <= 9 + 1e-9
+
+
+def test_learning_finds_partners_that_model_1_cannot_tell():
+    rows, tables = monotone(60, 8)
+    cells = cell_offsets(rows.source_offsets, rows.target_offsets)
+    live = np.flatnonzero(tables.keys != EMPTY)
+    same = live[(tables.keys[live] >> 32) == (tables.keys[live] & 0xFFFFFFFF)]
+    unknown = same[tables.keys[same] >> 32 >= 10]
+    others = np.setdiff1d(live, same)
+    learned = tables
+    for _ in range(2):
+        counts = model.Counts.zeros(learned)
+        hmm.add_counts(rows, learned, hmm.learn_jumps(rows, learned, cells), counts)
+        learned = model.update(learned, counts, np.zeros(len(tables.keys), dtype=np.float32), live)
+    assert tables.forward[unknown].max() == tables.forward[others].max()
+    assert learned.forward[unknown].min() > 5 * np.median(learned.forward[others])

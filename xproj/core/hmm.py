@@ -1,8 +1,9 @@
 """A hidden Markov model of jumps on top of the translation tables (Vogel, Ney and Tillmann 1996).
 
 The explained words are emitted one after another; the hidden state is the explaining word, or NULL, which remembers the
-word before it (Och and Ney 2003). The tables of IBM model 1 are the emissions and stay as they are; only the jump
-distribution p(i − i') is learned, over 21 buckets, by forward-backward. Cost: O(n · m²) for each direction.
+word before it (Och and Ney 2003). The jump distribution p(i − i') is learned over 21 buckets by forward-backward. The
+emissions begin as the tables of IBM model 1 and are learned from the links on which both directions agree (see
+`add_counts`). Cost: O(n · m²) for each direction.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import numpy as np
 from numba import njit
 
 from xproj.core.lexicon import Tables
-from xproj.core.statistical import NULL_PROBABILITY, Rows, lookup
+from xproj.core.statistical import NULL_PROBABILITY, Counts, Rows, lookup
+from xproj.core.symmetrize import cell_offsets
 
 MAX_JUMP = 10
 ITERATIONS = 3
@@ -178,3 +180,46 @@ def learn_jumps(rows: Rows, tables: Tables, cells: np.ndarray) -> np.ndarray:
         counts = posteriors(rows, tables, jumps, 0.0, cells[:-1], *unused)
         jumps = counts / counts.sum(axis=1, keepdims=True)
     return jumps
+
+
+def add_counts(rows: Rows, tables: Tables, jumps: np.ndarray, counts: Counts) -> None:
+    """Add the expected counts of some rows, the geometric mean of both posteriors (see `statistical.agreement`)."""
+    cells = cell_offsets(rows.source_offsets, rows.target_offsets)
+    forward, backward = np.zeros(cells[-1]), np.zeros(cells[-1])
+    posteriors(rows, tables, jumps, 1.0, cells[:-1], forward, backward)
+    _add_links(*rows, tables.keys, cells, np.sqrt(forward * backward), *counts)
+
+
+@njit(cache=True)
+def _add_links(
+    source: np.ndarray,
+    source_offsets: np.ndarray,
+    target: np.ndarray,
+    target_offsets: np.ndarray,
+    keys: np.ndarray,
+    cells: np.ndarray,
+    links: np.ndarray,
+    forward: np.ndarray,
+    backward: np.ndarray,
+    null_forward: np.ndarray,
+    null_backward: np.ndarray,
+) -> None:
+    """Add the flat cells `links` to the counts of both directions; what a word lacks to 1 is NULL's."""
+    for row in range(len(source_offsets) - 1):
+        e = source[source_offsets[row] : source_offsets[row + 1]]
+        f = target[target_offsets[row] : target_offsets[row + 1]]
+        m, n = len(e), len(f)
+        if m == 0 or n == 0:
+            continue
+        slots, transposed = np.empty((m, n), dtype=np.int64), np.empty((n, m), dtype=np.int64)
+        lookup(keys, e, f, slots, transposed)
+        here = links[cells[row] : cells[row + 1]].reshape((m, n))
+        for i in range(m):
+            null_backward[e[i]] += max(0.0, 1.0 - here[i].sum())
+            for j in range(n):
+                slot = slots[i, j]
+                if slot >= 0:
+                    forward[slot] += here[i, j]
+                    backward[slot] += here[i, j]
+        for j in range(n):
+            null_forward[f[j]] += max(0.0, 1.0 - here[:, j].sum())

@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numba import njit
 
-STRENGTH = 6.0
+STRENGTH = 3.0
 
 
 @njit(cache=True)

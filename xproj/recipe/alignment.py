@@ -50,10 +50,8 @@ class Align(Table):
     capitals: bool = Field(
         True, description="a word with a capital prefers one with a capital, as far as links show it"
     )
-    agreement: Literal["auto", "on", "off"] = Field(
-        "auto", description="models of both directions that were trained to agree count too; auto: by corpus size"
-    )
-    hmm: Literal["auto", "on", "off"] = Field("auto", description="HMM on top of IBM-1; auto: by corpus size")
+    agreement: bool = Field(True, description="models of both directions that were trained to agree count too")
+    hmm: bool = Field(True, description="a hidden Markov model has a say in the links")
     max_pairs: int = Field(20_000_000, ge=1, description="bound on distinct word pairs; the rarest are pruned")
     model: str | None = Field(
         None,

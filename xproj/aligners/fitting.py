@@ -1,0 +1,138 @@
+"""How the statistical aligner learns: the corpus as a stream of encoded rows, and the models of one view."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from xproj.core import capitals, hmm
+from xproj.core import statistical as model
+from xproj.core.symmetrize import cell_offsets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from xproj.aligners import Pairs
+    from xproj.aligners.views import View, Vocabulary
+    from xproj.columns import TokenColumn
+    from xproj.core.lexicon import Tables
+    from xproj.recipe import Align
+
+MAX_CELLS = 4_000_000
+# jumps are learned from the first rows of the corpus
+HMM_ROWS = 500
+HMM_ROUNDS = 2
+
+
+class Stream:
+    """The parts of a fit as encoded rows, `prime` first; can be read again and again."""
+
+    def __init__(
+        self, parts: Pairs, prime: str | None, languages: tuple[str, str], source: Vocabulary, target: Vocabulary
+    ) -> None:
+        self.parts, self.prime, self.languages = parts, prime, languages
+        self.source, self.target = source, target
+
+    def __iter__(self) -> Iterator[model.Rows]:
+        for source, target in self._pairs():
+            yield model.Rows(self.source.encode(source), source.offsets, self.target.encode(target), target.offsets)
+
+    def count(self) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
+        """Sentence pairs with two sides; and in which case each source and target word is written, (words, CASES)."""
+        pairs, counts = 0, [np.zeros((0, capitals.CASES), dtype=np.int64) for _ in range(2)]
+        for part in self._pairs():
+            pairs += int(np.count_nonzero(np.diff(cell_offsets(part[0].offsets, part[1].offsets))))
+            for side, (tokens, vocabulary) in enumerate(zip(part, (self.source, self.target), strict=True)):
+                words = vocabulary.encode(tokens)
+                grown = np.zeros((len(vocabulary.words) - len(counts[side]), capitals.CASES), dtype=np.int64)
+                counts[side] = np.concatenate([counts[side], grown])
+                capitals.count_cases(tokens, words, counts[side])
+        return pairs, (counts[0], counts[1])
+
+    def _pairs(self) -> Iterator[tuple[TokenColumn, TokenColumn]]:
+        if self.prime:
+            from xproj.corpora import read_bitext
+
+            yield from read_bitext(Path(self.prime), *self.languages)
+        yield from self.parts
+
+
+class Learner(NamedTuple):
+    """The models of one view; `extra` and `live` as in `model.update`, `step` tells of one round more."""
+
+    stream: Stream
+    view: View
+    extra: np.ndarray
+    live: np.ndarray
+    step: Callable[[], None]
+
+    @staticmethod
+    def rounds(settings: Align) -> int:
+        """How often `learn` reads the corpus."""
+        again = settings.iterations - settings.iterations // 2
+        return settings.iterations + settings.agreement * again + settings.hmm * HMM_ROUNDS
+
+    def learn(self, tables: Tables, settings: Align) -> Iterator[tuple[Tables, np.ndarray | None]]:
+        """Tables of model 1, of model 1 with directions that agree, and of the HMM, which alone has jumps.
+
+        Those that agree go their own way from half of the iterations on; the HMM goes on from them, or else from model
+        1, and its directions always agree.
+        """
+        middle = self._rounds(tables, settings.iterations // 2)
+        rest = settings.iterations - settings.iterations // 2
+        last = self._rounds(middle, rest)
+        yield last, None
+        if settings.agreement:
+            last = self._rounds(middle, rest, agree=True)
+            yield last, None
+        if settings.hmm:
+            for _ in range(HMM_ROUNDS):
+                expected, jumps = model.Counts.zeros(last), self._jumps(last)
+                for rows in self.stream:
+                    for piece in pieces(self.view.encode(rows)):
+                        hmm.add_counts(piece, last, jumps, expected)
+                last = self._maximised(last, expected)
+            yield last, self._jumps(last)
+
+    def _rounds(self, tables: Tables, count: int, *, agree: bool = False) -> Tables:
+        for _ in range(count):
+            expected = model.Counts.zeros(tables)
+            for rows in self.stream:
+                expected.add(self.view.encode(rows), tables, agree=agree)
+            tables = self._maximised(tables, expected)
+        return tables
+
+    def _maximised(self, tables: Tables, expected: model.Counts) -> Tables:
+        self.step()
+        return model.update(tables, expected, self.extra, self.live)
+
+    def _jumps(self, tables: Tables) -> np.ndarray:
+        """The jumps of both directions, learned from the first rows of the corpus."""
+        rows = next(iter(self.stream))
+        rows = self.view.encode(cut(rows, 0, min(HMM_ROWS, len(rows.source_offsets) - 1)))
+        return hmm.learn_jumps(rows, tables, cell_offsets(rows.source_offsets, rows.target_offsets))
+
+
+def pieces(rows: model.Rows) -> Iterator[model.Rows]:
+    """The rows in pieces of at most MAX_CELLS cells each (one row may have more), so that memory stays flat."""
+    cells = cell_offsets(rows.source_offsets, rows.target_offsets)
+    bounds = [0]
+    while bounds[-1] < len(cells) - 1:
+        last = int(np.searchsorted(cells, cells[bounds[-1]] + MAX_CELLS, side="right")) - 1
+        bounds.append(max(last, bounds[-1] + 1))
+    for first, last in pairwise(bounds):
+        yield cut(rows, first, last)
+
+
+def cut(rows: model.Rows, first: int, last: int) -> model.Rows:
+    """The rows from `first` up to `last`, offsets from 0."""
+    (s0, s1), (t0, t1) = rows.source_offsets[[first, last]], rows.target_offsets[[first, last]]
+    return model.Rows(
+        rows.source[s0:s1],
+        rows.source_offsets[first : last + 1] - s0,
+        rows.target[t0:t1],
+        rows.target_offsets[first : last + 1] - t0,
+    )
