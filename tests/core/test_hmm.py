@@ -61,8 +61,8 @@ def test_equals_the_sum_over_all_paths(m, n):
 
 def test_jumps_begin_with_one_step_forward():
     jumps = hmm.first_jumps()
-    assert jumps.shape == (2 * hmm.MAX_JUMP + 1,)
-    assert jumps.sum() == pytest.approx(1) and jumps.argmax() == hmm.MAX_JUMP + 1
+    assert jumps.shape == (2, 2 * hmm.MAX_JUMP + 1)
+    assert jumps.sum(axis=1) == pytest.approx(1) and (jumps.argmax(axis=1) == hmm.MAX_JUMP + 1).all()
 
 
 def monotone(rows, words, seed=0):
@@ -85,7 +85,11 @@ def monotone(rows, words, seed=0):
 def test_learned_jumps_follow_the_corpus():
     rows, tables = monotone(30, 8)
     cells = cell_offsets(rows.source_offsets, rows.target_offsets)
-    jumps = hmm.learn_jumps(rows, tables, cells)
+    jumps = hmm.first_jumps()
+    for _ in range(3):
+        jumped, unused = hmm.no_counts(), (np.zeros(cells[-1]), np.zeros(cells[-1]))
+        hmm.posteriors(rows, tables, jumps, 0.0, cells[:-1], *unused, jumped)
+        jumps = hmm.learned_jumps(jumped)
     assert jumps.shape == (2, 2 * hmm.MAX_JUMP + 1)
     assert jumps.sum(axis=1) == pytest.approx(1)
     assert jumps[:, hmm.MAX_JUMP + 1].min() > 0.6
@@ -101,7 +105,7 @@ def test_weights_add_up_and_empty_sides_are_passed():
     rows, tables = monotone(2, 3)
     rows = rows._replace(source_offsets=np.array([0, 0, 3, 6]), target_offsets=np.array([0, 3, 6, 6]))
     cells = cell_offsets(rows.source_offsets, rows.target_offsets)
-    jumps = np.stack([hmm.first_jumps()] * 2)
+    jumps = hmm.first_jumps()
     whole, halves = ([np.zeros(cells[-1]), np.zeros(cells[-1])] for _ in range(2))
     hmm.posteriors(rows, tables, jumps, 1.0, cells[:-1], *whole)
     for _ in range(2):
@@ -114,7 +118,7 @@ def test_counts_are_the_links_on_which_both_directions_agree():
     rows, tables = monotone(3, 4)
     rows = rows._replace(source_offsets=np.array([0, 0, 5, 12]), target_offsets=np.array([0, 3, 9, 12]))
     cells = cell_offsets(rows.source_offsets, rows.target_offsets)
-    jumps = np.stack([hmm.first_jumps()] * 2)
+    jumps = hmm.first_jumps()
     forward, backward = np.zeros(cells[-1]), np.zeros(cells[-1])
     hmm.posteriors(rows, tables, jumps, 1.0, cells[:-1], forward, backward)
     links = np.sqrt(forward * backward)
@@ -131,7 +135,10 @@ def test_counts_are_the_links_on_which_both_directions_agree():
         for j, f in enumerate(target):
             expected.null_forward[f] += max(0.0, 1 - mass[:, j].sum())
     counts = model.Counts.zeros(tables)
-    hmm.add_counts(rows, tables, jumps, counts)
+    jumped, expected_jumps = hmm.no_counts(), hmm.no_counts()
+    hmm.add_counts(rows, tables, jumps, counts, jumped)
+    hmm.posteriors(rows, tables, jumps, 0.0, cells[:-1], forward, backward, expected_jumps)
+    assert jumped == pytest.approx(expected_jumps) and jumped.sum() > 0
     assert counts.forward == pytest.approx(expected.forward) and counts.backward == pytest.approx(expected.forward)
     assert counts.null_forward == pytest.approx(expected.null_forward)
     assert counts.null_backward == pytest.approx(expected.null_backward)
@@ -140,15 +147,15 @@ def test_counts_are_the_links_on_which_both_directions_agree():
 
 def test_learning_finds_partners_that_model_1_cannot_tell():
     rows, tables = monotone(60, 8)
-    cells = cell_offsets(rows.source_offsets, rows.target_offsets)
     live = np.flatnonzero(tables.keys != EMPTY)
     same = live[(tables.keys[live] >> 32) == (tables.keys[live] & 0xFFFFFFFF)]
     unknown = same[tables.keys[same] >> 32 >= 10]
     others = np.setdiff1d(live, same)
-    learned = tables
+    learned, jumps = tables, hmm.first_jumps()
     for _ in range(2):
-        counts = model.Counts.zeros(learned)
-        hmm.add_counts(rows, learned, hmm.learn_jumps(rows, learned, cells), counts)
+        counts, jumped = model.Counts.zeros(learned), hmm.no_counts()
+        hmm.add_counts(rows, learned, jumps, counts, jumped)
+        jumps = hmm.learned_jumps(jumped)
         learned = model.update(learned, counts, np.zeros(len(tables.keys), dtype=np.float32), live)
     assert tables.forward[unknown].max() == tables.forward[others].max()
     assert learned.forward[unknown].min() > 5 * np.median(learned.forward[others])

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from xproj.recipe import Align
 
 MAX_CELLS = 4_000_000
-# jumps are learned from the first rows of the corpus
-HMM_ROWS = 500
-HMM_ROUNDS = 2
+HMM_ROUNDS = 3
 
 
 class Stream:
@@ -89,13 +87,7 @@ class Learner(NamedTuple):
             last = self._rounds(middle, rest, agree=True)
             yield last, None
         if settings.hmm:
-            for _ in range(HMM_ROUNDS):
-                expected, jumps = model.Counts.zeros(last), self._jumps(last)
-                for rows in self.stream:
-                    for piece in pieces(self.view.encode(rows)):
-                        hmm.add_counts(piece, last, jumps, expected)
-                last = self._maximised(last, expected)
-            yield last, self._jumps(last)
+            yield self._jumping(last)
 
     def _rounds(self, tables: Tables, count: int, *, agree: bool = False) -> Tables:
         for _ in range(count):
@@ -109,11 +101,16 @@ class Learner(NamedTuple):
         self.step()
         return model.update(tables, expected, self.extra, self.live)
 
-    def _jumps(self, tables: Tables) -> np.ndarray:
-        """The jumps of both directions, learned from the first rows of the corpus."""
-        rows = next(iter(self.stream))
-        rows = self.view.encode(cut(rows, 0, min(HMM_ROWS, len(rows.source_offsets) - 1)))
-        return hmm.learn_jumps(rows, tables, cell_offsets(rows.source_offsets, rows.target_offsets))
+    def _jumping(self, tables: Tables) -> tuple[Tables, np.ndarray]:
+        """The HMM: tables and jumps, both learned from its own posteriors."""
+        jumps = hmm.first_jumps()
+        for _ in range(HMM_ROUNDS):
+            expected, jumped = model.Counts.zeros(tables), hmm.no_counts()
+            for rows in self.stream:
+                for piece in pieces(self.view.encode(rows)):
+                    hmm.add_counts(piece, tables, jumps, expected, jumped)
+            tables, jumps = self._maximised(tables, expected), hmm.learned_jumps(jumped)
+        return tables, jumps
 
 
 def pieces(rows: model.Rows) -> Iterator[model.Rows]:

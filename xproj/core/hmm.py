@@ -16,19 +16,24 @@ from xproj.core.statistical import NULL_PROBABILITY, Counts, Rows, lookup
 from xproj.core.symmetrize import cell_offsets
 
 MAX_JUMP = 10
-ITERATIONS = 3
 SMOOTHING = 0.5
 
 
 def first_jumps() -> np.ndarray:
-    """Jump weights before the first iteration, (2 · MAX_JUMP + 1,): a step of one word is the most probable."""
+    """Jumps of both directions to begin with, (2, 2 · MAX_JUMP + 1): a step of one word is the most probable."""
     weights = np.exp(-0.5 * np.abs(np.arange(-MAX_JUMP, MAX_JUMP + 1) - 1))
-    return np.asarray(weights / weights.sum())
+    return np.stack([weights / weights.sum()] * 2)
 
 
 def no_counts() -> np.ndarray:
-    """Jump counts to add to, (2 · MAX_JUMP + 1,)."""
-    return np.full(2 * MAX_JUMP + 1, SMOOTHING)
+    """Jump counts of both directions to add to, (2, 2 · MAX_JUMP + 1)."""
+    return np.zeros((2, 2 * MAX_JUMP + 1))
+
+
+def learned_jumps(counts: np.ndarray) -> np.ndarray:
+    """The jump distributions of both directions from their counts, each with SMOOTHING added."""
+    counts = counts + SMOOTHING
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True))
 
 
 @njit(cache=True)
@@ -162,31 +167,25 @@ def posteriors(
     cells: np.ndarray,
     forward: np.ndarray,
     backward: np.ndarray,
-) -> np.ndarray:
+    jumped: np.ndarray | None = None,
+) -> None:
     """Add `weight` times both posteriors of every row at `cells[row]` of the flat outputs.
 
-    `jumps` (2, 2 · MAX_JUMP + 1) are those of the forward and the backward direction; returns expected jumps alike.
+    `jumps` (2, 2 · MAX_JUMP + 1) are those of the forward and the backward direction; expected jumps are added to
+    `jumped`, of the same shape.
     """
-    counts = np.stack([no_counts(), no_counts()])
+    counts = no_counts() if jumped is None else jumped
     _add_rows(*rows, *tables.arrays(), jumps, NULL_PROBABILITY, weight, cells, forward, backward, counts)
-    return counts
 
 
-def learn_jumps(rows: Rows, tables: Tables, cells: np.ndarray) -> np.ndarray:
-    """The jump distributions of both directions, (2, 2 · MAX_JUMP + 1), from some rows; `cells` as in symmetrize."""
-    jumps = np.stack([first_jumps(), first_jumps()])
-    for _ in range(ITERATIONS):
-        unused = np.zeros(cells[-1]), np.zeros(cells[-1])
-        counts = posteriors(rows, tables, jumps, 0.0, cells[:-1], *unused)
-        jumps = counts / counts.sum(axis=1, keepdims=True)
-    return jumps
+def add_counts(rows: Rows, tables: Tables, jumps: np.ndarray, counts: Counts, jumped: np.ndarray) -> None:
+    """Add the expected counts of some rows: jumps, and the geometric mean of both posteriors.
 
-
-def add_counts(rows: Rows, tables: Tables, jumps: np.ndarray, counts: Counts) -> None:
-    """Add the expected counts of some rows, the geometric mean of both posteriors (see `statistical.agreement`)."""
+    See `statistical.agreement` for the mean, `posteriors` for the jumps.
+    """
     cells = cell_offsets(rows.source_offsets, rows.target_offsets)
     forward, backward = np.zeros(cells[-1]), np.zeros(cells[-1])
-    posteriors(rows, tables, jumps, 1.0, cells[:-1], forward, backward)
+    posteriors(rows, tables, jumps, 1.0, cells[:-1], forward, backward, jumped)
     _add_links(*rows, tables.keys, cells, np.sqrt(forward * backward), *counts)
 
 
