@@ -116,11 +116,17 @@ def run_stage(
 def _stage(name: str, made: Recipe, source: Source, options: Options) -> Stage:
     if name == "tag" and options.side == "target":
         return TagTarget(made, probabilities=options.probabilities)
-    if name == "translate" and not {"source_text", "source_tokens"} & set(source.names):
+    if name == "translate" and _starts_with_target(made, source):
         made = made.model_copy(update={"route": "translate-test"})
     if name == "silver":
         return Silver(made, signature=f"plain|v:{__version__}")  # how the table was made is not known here
     return STAGES[name](made)
+
+
+def _starts_with_target(made: Recipe, source: Source) -> bool:
+    """Is the target side the one that is there to be translated, where nobody has named a route?"""
+    here, there = (tuple(f"{side}_{kind}" for kind in ("text", "tokens")) for side in SIDES)
+    return "route" not in made.model_fields_set and not source.has_any(here) and source.has_any(there)
 
 
 def _ingest(path: Path, output: Path, made: Recipe, options: Options, progress: Progress | None) -> Result:
@@ -165,6 +171,11 @@ def _check(stage: Stage, source: Source) -> None:
     for column in stage.reads()[0]:
         if column not in source.names and column not in stage.required:
             raise SchemaError(f"{source.path}: column {column!r} is missing; {stage.remedy(column)}")
+    if (names := stage.one_of()) and not set(names) & set(source.names):
+        raise SchemaError(
+            f"{source.path}: has neither {' nor '.join(map(repr, names))}, which {stage.name} needs one of; it has "
+            f"{', '.join(source.names)}; rename one, or make the table with `xproj ingest`"
+        )
     source.check(stage.reads()[0])
 
 

@@ -34,7 +34,7 @@ class Back(Translate):
     """
 
     name = "back"
-    version = 2
+    version = 3
     required = ("id", "source_tokens", "source_entities")
     optional = ("source_text", "back_tokens", "back_entities", "status")
     adds = ("back_tokens", "back_entities")
@@ -64,6 +64,10 @@ class Back(Translate):
     def reads(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """As declared: entities are read with and without marks."""
         return self.required, self.optional
+
+    def one_of(self) -> tuple[str, ...]:
+        """As declared: words are required."""
+        return ()
 
     def adding(self) -> tuple[str, ...]:
         """The back-translation."""

@@ -69,6 +69,10 @@ class Stage:
         """The columns without which it cannot work, and those it uses when they are there."""
         return self.required, self.optional
 
+    def one_of(self) -> tuple[str, ...]:
+        """Of the optional columns, those of which there must be one; none by default."""
+        return ()
+
     def adding(self) -> tuple[str, ...]:
         """The columns it adds or replaces."""
         return self.adds

@@ -30,7 +30,7 @@ class Translate(Stage):
     """The missing side of each pair: the target's, on the route translate-test the source's."""
 
     name = "translate"
-    version = 5
+    version = 6
     ignores = ("back_translate",)
     required: ClassVar[tuple[str, ...]] = ("id",)
     optional: ClassVar[tuple[str, ...]] = (*TEXTS, *TOKENS, "status")
@@ -82,6 +82,10 @@ class Translate(Stage):
         """With the entities that are to be marked."""
         marked = ("source_entities",) if self._settings.markers else ()
         return self.required, (*self.optional, *marked)
+
+    def one_of(self) -> tuple[str, ...]:
+        """Text or words of the side that is given."""
+        return f"{self._sides[0]}_text", f"{self._sides[0]}_tokens"
 
     def adding(self) -> tuple[str, ...]:
         """Text and words of the side that is made, and the raw answers where entities were marked."""
@@ -156,13 +160,19 @@ class Translate(Stage):
         return self._translator.placer(settings.placement_limit if settings.placement_candidates == "reduced" else None)
 
     def map(self, table: pa.Table, first_row: int = 0) -> Mapped:
-        """Translate the rows that lack the other side; the others keep what they have."""
+        """Translate the rows that lack the other side; the others keep what they have.
+
+        A row that has nothing to translate is empty, whatever an engine would make of it.
+        """
         given, made = self._sides
         code = dict(zip(("source", "target"), self.languages, strict=True))
         here, there = language_of(code[given]), language_of(code[made])
         codes = schema.status_codes(table).copy()
         texts, tokens = table[f"{made}_text"].to_pylist(), table[f"{made}_tokens"].to_pylist()
         missing = [r for r in np.flatnonzero(codes == OK).tolist() if not texts[r] and not tokens[r]]
+        empty = self._empty(table, missing)
+        codes[empty] = STATUSES.index(f"empty_{given}")
+        missing = [row for row in missing if codes[row] == OK]
         sentences = self._sentences(table.take(pa.array(missing, pa.int64())), here)
         translations, more = self._translate(sentences, here, there)
         scores = np.full(table.num_rows, np.nan, dtype=np.float32)
@@ -185,6 +195,13 @@ class Translate(Stage):
         columns = {name: columns[name] for name in self.adding()}
         return Mapped(columns, count_rows(table, codes) | {"rows.translated": len(missing)} | more)
 
+    def _empty(self, table: pa.Table, rows: Sequence[int]) -> list[int]:
+        """Those of the rows whose given side has nothing but white space."""
+        chosen = table.take(pa.array(rows, pa.int64()))
+        texts, tokens = (chosen[f"{self._sides[0]}_{kind}"].to_pylist() for kind in ("text", "tokens"))
+        said = [f"{text or ''}{''.join(words or [])}".strip() for text, words in zip(texts, tokens, strict=True)]
+        return [row for row, letters in zip(rows, said, strict=True) if not letters]
+
     def _words(self, best: Translation, there: Language) -> list[str]:
         """The words of a translation; a marked entity is words of its own where marks are cut out of the text."""
         from xproj.core import text_markers, words
@@ -200,7 +217,10 @@ class Translate(Stage):
         from xproj.core import markers, words
 
         sides = (table[f"{self._sides[0]}_{kind}"].to_pylist() for kind in ("text", "tokens"))
-        pairs = [(text or words.join(tokens or [], here), tokens or []) for text, tokens in zip(*sides, strict=True)]
+        pairs = [
+            (text if text and text.strip() else words.join(tokens or [], here), tokens or [])
+            for text, tokens in zip(*sides, strict=True)
+        ]
         if not self._settings.markers:
             return [markers.readable(markers.Marked(text)) for text, _ in pairs]
         schema.check_spans(table, "source_entities", "source_tokens")
