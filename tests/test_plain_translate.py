@@ -68,3 +68,37 @@ def test_the_target_side_is_translated_where_only_it_is_filled(tmp_path):
     columns = {"id": ["a", "b"], "source_text": pa.nulls(2, pa.string()), "source_tokens": pa.nulls(2, WORDS)}
     rows = translated(table(tmp_path / "given.parquet", **columns, target_text=["Asha vive .", None]))
     assert [row["status"] for row in rows] == ["ok", "empty_target"] and rows[0]["source_tokens"][0] == "Asha"
+
+
+LABELLED = "Asha\tB-PER\nlives\tO\nhere\tO\n\nIt\tO\nrains\tO\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "route", "given"),
+    [
+        ("en.conll", LABELLED, "translate-train", "source"),
+        ("es.txt", "Asha vive .\nLlueve .\n", "translate-test", "target"),
+        ("en.jsonl", '{"source_text": "Asha lives"}\n{"source_text": "It rains"}\n', "translate-train", "source"),
+    ],
+)
+def test_from_a_corpus_of_one_side_to_pairs(tmp_path, capsys, name, content, route, given):
+    """Each refusal names the next command, until there are pairs."""
+    corpus, output = tmp_path / name, tmp_path / "corpus.parquet"
+    corpus.write_text(content, encoding="utf-8")
+    said = refused(capsys, "translate", "--input", corpus, "--output", tmp_path / "pairs.parquet", *FAKE)
+    assert f"xproj ingest --input {corpus}" in said and "--set route=translate-train" in said
+    ingest = ("ingest", "--input", corpus, "--output", output, "--language", "spa_Latn")
+    said = refused(capsys, *ingest)
+    assert "set route=translate-train" in said and route in said
+    route_set = ("--set", f"route={route}")
+    assert here(*ingest, *route_set) == 0
+    assert pq.read_table(output)[f"{given}_tokens"].null_count == 0
+    for more in ((), route_set):
+        rows = translated(output, *more)
+        assert len(rows) == 2 and all(row["source_tokens"] and row["target_tokens"] for row in rows)
+
+
+def test_help_of_ingest_tells_all_formats(capsys):
+    assert here("ingest", "--help") == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert all(word in said for word in ("a corpus in any format", "CoNLL", "TSV", "route=translate-train"))

@@ -10,6 +10,13 @@ import typer
 RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="a recipe in TOML; `xproj new` writes one")]
 MaybeRecipe = Annotated[Path | None, typer.Argument(metavar="RECIPE", help="a recipe; without it the plain form")]
 Input = Annotated[Path | None, typer.Option("--input", help="plain form: a Parquet file or a folder of them")]
+CorpusInput = Annotated[
+    Path | None,
+    typer.Option(
+        "--input",
+        help="plain form: a corpus in any format (CoNLL, JSONL, Parquet, text, TSV; .gz, .zst), folders and globs too",
+    ),
+]
 Output = Annotated[Path | None, typer.Option("--output", help="plain form: a .parquet file, else a folder of parts")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="override a setting; repeatable")

@@ -9,6 +9,7 @@ import typer
 
 from xproj.cli_options import (
     RUNS,
+    CorpusInput,
     Fit,
     Input,
     Json,
@@ -56,20 +57,44 @@ def _stage(name: str, about: str) -> None:
     app.command(name, help=about)(command)
 
 
-_stage(
-    "ingest",
-    """Read a corpus: CoNLL, JSONL, Parquet, text, bitext.
+@app.command()
+def ingest(
+    recipe: MaybeRecipe = None,
+    input_: CorpusInput = None,
+    output: Output = None,
+    set_: Set = None,
+    language: Language = None,
+    source: SourceLanguage = None,
+    shard: Shards = None,
+    fit: Fit = False,
+    shard_size: ShardSize = None,
+    limit: Limit = None,
+    workers: Workers = None,
+    runs: Runs = RUNS,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Read a corpus: CoNLL, JSONL, Parquet, text, bitext; of one side on the routes that translate it.
 
     Example: `xproj ingest --input pairs.tsv --output corpus.parquet --language swh_Latn`
 
     Example: `xproj ingest --set ingest.source_path=en.conll --set ingest.target_path=de.conll --output corpus.parquet`
-    """,
-)
+
+    Example: `xproj ingest --input en.conll --output corpus.parquet --set route=translate-train`
+    """
+    from xproj import commands
+
+    place = commands.Place(input_, output, source, shard_size)
+    choice = commands.Choice(recipe, None if language is None else [language], set_, limit, runs)
+    commands.stage("ingest", choice, place, commands.How(shard, fit, workers, json, quiet))
+
+
 _stage(
     "translate",
-    """Make the missing side of each pair.
+    """Make the missing side of each pair: of the source side, or of the target side where only it is filled.
 
-    Example: `xproj translate --input corpus.parquet --output pairs.parquet --set translate.translator=fake`
+    Example: `xproj translate --input corpus.parquet --output pairs.parquet --language swh_Latn
+    --set translate.translator=fake`
     """,
 )
 

@@ -126,7 +126,10 @@ def _check_magic(path: Path) -> None:
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read: {error.strerror}; check the path") from error
     if magic != b"PAR1":
-        raise CorpusError(f"{path}: not Parquet; `xproj ingest --input {path} --output A.parquet` reads other formats")
+        raise CorpusError(
+            f"{path}: not Parquet; `xproj ingest --input {path} --output A.parquet` reads other formats (a corpus of "
+            "one side with --set route=translate-train or translate-test)"
+        )
 
 
 @contextmanager

@@ -196,11 +196,15 @@ def _corpora(settings: Ingest, side: SideName, needed: tuple[str, ...]) -> dict[
         if held := corpus.sides():
             if missing := [name for name in needed if name not in held]:
                 what = f"has no {missing[0]}_text and no {missing[0]}_tokens"
-                raise CorpusError(f"{settings.path}: {what}; this route needs them, or name two files")
+                other = "train" if "source" in held else "test"
+                then = f"name two files, or set route=translate-{other}, where translate makes that side"
+                raise CorpusError(f"{settings.path}: {what}; this route needs them: {then}")
             return {"both": corpus}
         if side == "both":
-            what = "holds one side only"
-            raise CorpusError(f"{settings.path}: {what}; name the two files in [ingest] source_path and target_path")
+            raise CorpusError(
+                f"{settings.path}: holds one side only; name the two files in [ingest] source_path and target_path, or "
+                "set route=translate-train (it is the source side) or translate-test (the target side) to translate it"
+            )
         return {side: corpus}
     for name in needed:
         if name not in named:
