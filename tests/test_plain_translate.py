@@ -5,6 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 from small import here
 
+from xproj.columns import ENTITY
+
 WORDS = pa.list_(pa.string())
 FAKE = ("--set", "translate.translator=fake", "--language", "spa_Latn")
 
@@ -102,3 +104,19 @@ def test_help_of_ingest_tells_all_formats(capsys):
     assert here("ingest", "--help") == 0
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert all(word in said for word in ("a corpus in any format", "CoNLL", "TSV", "route=translate-train"))
+
+
+@pytest.mark.parametrize(
+    ("stage", "settings"),
+    [
+        ("translate", ["translate.translator=apertium"]),
+        ("translate", ["translate.translator=nllb", "translate.model=somebody/something"]),
+        ("back", ["back.translator=apertium"]),
+    ],
+)
+def test_a_translator_needs_the_language(tmp_path, capsys, stage, settings):
+    columns = {"source_tokens": pa.array([["x"]], WORDS), "source_entities": pa.array([[]], pa.list_(ENTITY))}
+    given = table(tmp_path / "given.parquet", id=["a"], source_text=["x"], **columns)
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    said = refused(capsys, stage, "--input", given, "--output", tmp_path / "o.parquet", *arguments)
+    assert said.startswith(f"xproj: {stage}: the target language is not named; add --language")

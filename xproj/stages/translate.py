@@ -57,10 +57,16 @@ class Translate(Stage):
             )
 
     def check(self) -> None:
-        """The model must be a folder, or a hub name with a commit."""
+        """The model must be a folder, or a hub name with a commit; engines must know both languages."""
+        from xproj import translators
         from xproj.encoders import files
 
         settings = self._settings
+        if self.recipe.language is None and settings.translator not in translators.WITHOUT_LANGUAGE:
+            raise RecipeError(
+                f"{self.name}: the target language is not named; add --language, e.g. --language swh_Latn "
+                "(`xproj languages` lists them)"
+            )
         if settings.translator == "nllb" and settings.model is not None:
             files.check(settings.model, settings.revision)
 

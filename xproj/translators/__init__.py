@@ -27,6 +27,8 @@ BACKENDS = {
 }
 WITHOUT_MODEL = frozenset({"apertium", "bitext", "fake"})
 WITH_MODES = frozenset({"apertium", "fake"})
+WITHOUT_LANGUAGE = frozenset({"bitext", "fake"})
+"""Translators that need not know between which languages."""
 
 
 class Part(NamedTuple):

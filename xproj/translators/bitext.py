@@ -24,7 +24,7 @@ class BitextTranslator:
         Raises:
             BackendError: there is a text.
         """
-        return [] if not texts else _refuse(texts[0], source, target)
+        return [] if not texts else _refuse(texts[0], target)
 
     def score(self, sources: Sequence[str], targets: Sequence[str], *, source: str, target: str) -> np.ndarray:
         """Nothing for no texts.
@@ -32,12 +32,13 @@ class BitextTranslator:
         Raises:
             BackendError: there is a text.
         """
-        return np.zeros(0, dtype=np.float32) if not sources else _refuse(sources[0], source, target)
+        return np.zeros(0, dtype=np.float32) if not sources else _refuse(sources[0], target)
 
 
-def _refuse(text: str, source: str, target: str) -> NoReturn:
+def _refuse(text: str, target: str) -> NoReturn:
+    there = "other side" if target == "und" else f"{target} side"
     raise BackendError(
-        f"translator 'bitext': {text[:40]!r} has no {target} side and bitext does not translate from {source}; "
+        f"translator 'bitext': {text[:40]!r} has no {there}, and bitext translates nothing; "
         "give both sides ([ingest] source_path and target_path, or the columns source_text and target_text), "
-        "or choose another translator"
+        "or choose another translator (translate.translator)"
     )
