@@ -110,6 +110,8 @@ def _relative(path: Path) -> str:
 def plan(choice: Choice, as_json: bool) -> None:
     """`xproj plan`."""
     runs = list(choice.open())
+    for one in runs:
+        executors.check(one)
     tasks = [{"language": one.recipe.language} | asdict(task) for one in runs for task in one.plan()]
     made = console.table(None, "language", "stage", "folder", "state")
     for task in tasks:

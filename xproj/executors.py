@@ -21,10 +21,11 @@ from threading import Thread, current_thread, main_thread
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from xproj import store
-from xproj.errors import StoreError, WorkerError, XprojError
+from xproj.errors import RecipeError, StoreError, WorkerError, XprojError
 from xproj.fingerprints import digest
 from xproj.pipeline import notes, remarks
 from xproj.rows import add_counts
+from xproj.stages import Ingest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,13 +76,48 @@ def run(run: Run, *, workers: int, reporter: Reporter, stages: Sequence[str] | N
         XprojError: the user's input cannot be used, or a worker was ended; what is finished stays.
         WorkerDefect: a worker failed by a defect.
     """
+    names = list(stages or run.steps)
+    check(run, names)
     with _terminated_is_interrupted():
-        for name in stages or run.steps:
+        for name in names:
             if name != "ingest":
                 run.ready(name)  # says which earlier stage is not done, before a worker is started in vain
             task = run.task(name)
             if not task.done:
                 _run_stage(run, task, workers, reporter)
+            if name == "ingest":
+                _check_labels(run, names)  # now it is known
+
+
+def check(run: Run, stages: Sequence[str] | None = None) -> None:
+    """Refuse what would fail here after all, before any work; reads no corpus and loads no model.
+
+    Args:
+        run: the recipe with its chain.
+        stages: only these stages; all of the recipe by default.
+
+    Raises:
+        XprojError: there is nothing to project.
+    """
+    _check_labels(run, list(stages or run.steps))
+
+
+def _check_labels(run: Run, stages: Sequence[str]) -> None:
+    """Without labels of the source side every row would come to the silver corpus unlabelled."""
+    if run.recipe.tag is not None or "silver" not in stages:
+        return
+    ingest, step = run.task("ingest"), run.steps["ingest"].stage
+    assert isinstance(step, Ingest)
+    if ingest.done and ingest.shards is not None:
+        parts = (store.footer(run.part("ingest", shard, ingest.shards)) for shard in range(ingest.shards))
+        labelled = any(part["counts"]["rows.labelled"] for part in parts)
+    else:
+        labelled = step.may_have_labels()
+    if not labelled:
+        raise RecipeError(
+            f"the corpus has no labels of the source side, and the recipe no [tag]; add [tag] with a model that labels "
+            f"{run.recipe.source}, or name a labelled corpus in [ingest]"
+        )
 
 
 def _run_stage(run: Run, task: Task, workers: int, reporter: Reporter) -> None:

@@ -238,6 +238,10 @@ def test_held_out_sentences_are_left_out(tmp_path):
 def test_nothing_to_write(tmp_path):
     with pytest.raises(CorpusError, match=r"no labelled sentence to write \(1 empty_source\); look at"):
         write(tmp_path, [TABLES[1]])
+    unlabelled = pa.array(["unlabelled"] * TABLES[1].num_rows)
+    place = TABLES[1].schema.get_field_index("status")
+    with pytest.raises(CorpusError, match=r"\(1 unlabelled\); label the source side: \[tag\], or `xproj tag`"):
+        write(tmp_path, [TABLES[1].set_column(place, "status", unlabelled)])
     assert not (tmp_path / "README.md").exists() and not list((tmp_path / "data").iterdir())
 
 

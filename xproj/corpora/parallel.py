@@ -38,6 +38,8 @@ INGESTED = (
 )
 # a back-translation that was made elsewhere
 GIVEN_BACK = ("back_tokens", "back_entities")
+UNLABELLED = ("text", "tsv")
+"""Formats without labels."""
 EMPTY_SOURCE, EMPTY_TARGET, TOO_LONG = (STATUSES.index(s) for s in ("empty_source", "empty_target", "too_long"))
 
 
@@ -101,6 +103,25 @@ def extra_columns(settings: Ingest) -> tuple[str, ...]:
     except CorpusError:
         return ()  # said when it is read
     return GIVEN_BACK if set(GIVEN_BACK) <= set(corpus.columns()) else ()
+
+
+def may_have_labels(settings: Ingest, side: SideName) -> bool:
+    """May there be labels of the source side, as far as the names and first lines of the files tell?
+
+    Args:
+        settings: paths and format.
+        side: which sides must exist; a corpus of one side is that one.
+    """
+    path = settings.source_path or settings.path
+    if path is None:
+        return settings.target_path is None  # no path at all is said when it is read, like a missing file
+    try:
+        corpus = Corpus.open(path, "[ingest] path", settings.format)
+        if all(corpus.format_of(file) in UNLABELLED for file in corpus.files):
+            return False
+        return side != "target" or path == settings.source_path or "source" in corpus.sides()
+    except CorpusError:
+        return True
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,9 @@ def write_silver(
         _emptied(folder)
         lost = {**totals.statuses, **chosen.left_out}
         why = ", ".join(f"{n} {reason}" for reason, n in lost.items() if n) or "no rows at all"
-        raise CorpusError(f"{folder}: no labelled sentence to write ({why}); look at the projection first")
+        unlabelled = totals.statuses["unlabelled"] and not totals.statuses["ok"]
+        then = "label the source side: [tag], or `xproj tag`" if unlabelled else "look at the projection first"
+        raise CorpusError(f"{folder}: no labelled sentence to write ({why}); {then}")
     text = card(language, totals, list(shares), signature=signature, licences=licences, counts=counts or {})
     with placing(folder):
         for split, number in totals.files.items():

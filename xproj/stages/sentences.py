@@ -55,6 +55,12 @@ class Ingest(Stage):
         for table in corpora.ingest(self.recipe.ingest, source=source, target=target, side=side, notes=notes):
             yield schema.conform(table, table.column_names, where="ingest")
 
+    def may_have_labels(self) -> bool:
+        """May the corpus have labels of the source side, as far as it shows before it is read?"""
+        from xproj import corpora
+
+        return corpora.may_have_labels(self.recipe.ingest, SIDES[self.recipe.route])
+
     @staticmethod
     def counts(table: pa.Table) -> Counts:
         """Rows, statuses and entities of a table."""

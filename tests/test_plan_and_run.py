@@ -1,0 +1,83 @@
+"""What `run` would refuse, `plan` refuses too, and `run` before any work."""
+
+import pyarrow.parquet as pq
+import pytest
+from small import here
+
+TEXT = "Asha vive en Berlin .\nLlueve .\n"
+ONE_LABELLED = (
+    '{"target_text": "Asha vive en Berlin .", "source_text": "Asha lives in Berlin .", '
+    '"source_entities": [[0, 4, "PER"]]}\n{"target_text": "Llueve ."}\n'
+)
+TWO_SIDES = '{"target_text": "Llueve .", "source_text": "It rains ."}\n{"target_text": "Asha vive ."}\n'
+
+
+def write(folder, *, route="translate-test", ingest='target_path = "es.txt"', translate="", more=""):
+    """A recipe and texts for it."""
+    (folder / "es.txt").write_text(TEXT, encoding="utf-8")
+    (folder / "en.conll").write_text("Asha\tB-PER\nlives\tO\n\nIt\tO\nrains\tO\n", encoding="utf-8")
+    path = folder / "recipe.toml"
+    given = translate or 'translator = "fake"'
+    path.write_text(
+        f'route = "{route}"\nlanguage = "spa_Latn"\n[ingest]\n{ingest}\n[translate]\n{given}\n{more}\n',
+        encoding="utf-8",
+    )
+    return path
+
+
+def commands(recipe, *more):
+    """`plan` and `run` of a recipe, with the folder of its runs."""
+    runs = ("--runs", recipe.parent / "runs")
+    return ("plan", recipe, *runs, *more), ("run", recipe, *runs, "--quiet", *more)
+
+
+def refused(capfd, recipe, words, *more):
+    """Both commands say it in one line, and `run` has left nothing."""
+    for command in commands(recipe, *more):
+        assert here(*command) == 2
+        said, wrong = capfd.readouterr()
+        assert not said and wrong.count("\n") == 1 and words in wrong
+    assert not list((recipe.parent / "runs").glob("*/*"))
+
+
+@pytest.mark.parametrize(
+    ("route", "ingest"),
+    [
+        ("translate-test", 'target_path = "es.txt"'),
+        ("translate-test", 'path = "es.txt"'),
+        ("translate-test", 'path = "en.conll"'),  # labels of the target side
+        ("translate-train", 'path = "es.txt"'),
+        ("bitext", 'source_path = "es.txt"\ntarget_path = "en.conll"'),
+    ],
+)
+def test_a_corpus_without_labels_needs_a_tagger(tmp_path, capfd, route, ingest):
+    refused(capfd, write(tmp_path, route=route, ingest=ingest), "and the recipe no [tag]; add [tag]")
+
+
+def test_labels_that_are_missing_in_the_rows_are_missed_before_the_translation(tmp_path, capfd):
+    """The names of the columns do not tell."""
+    recipe = write(tmp_path, ingest='path = "two.jsonl"')
+    (tmp_path / "two.jsonl").write_text(TWO_SIDES, encoding="utf-8")
+    plan, run = commands(recipe)
+    assert here(*plan) == 0
+    assert here(*run) == 2 and "and the recipe no [tag]; add [tag]" in capfd.readouterr().err
+    assert [path.name.partition("-")[0] for path in (tmp_path / "runs" / "spa_Latn").glob("*-*")] == ["ingest"]
+    assert here(*plan) == 2
+    assert here("translate", recipe, "--runs", tmp_path / "runs", "--quiet") == 0, "a stage that needs no labels"
+
+
+@pytest.mark.parametrize(
+    ("route", "ingest"),
+    [
+        ("translate-test", 'path = "two.jsonl"'),
+        ("translate-test", 'source_path = "en.conll"\ntarget_path = "es.txt"'),
+        ("translate-train", 'path = "en.conll"'),
+    ],
+)
+def test_labels_of_the_corpus_need_no_tagger(tmp_path, route, ingest):
+    recipe = write(tmp_path, route=route, ingest=ingest)
+    (tmp_path / "two.jsonl").write_text(ONE_LABELLED, encoding="utf-8")
+    plan, run = commands(recipe, "--set", "align.iterations=1")
+    assert here(*plan) == 0 == here(*run)
+    (silver,) = (tmp_path / "runs" / "spa_Latn").glob("silver-*/data/*.parquet")
+    assert pq.read_table(silver).num_rows >= 1
