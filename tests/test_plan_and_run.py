@@ -4,6 +4,8 @@ import pyarrow.parquet as pq
 import pytest
 from small import here
 
+from xproj import backends, translators
+
 TEXT = "Asha vive en Berlin .\nLlueve .\n"
 ONE_LABELLED = (
     '{"target_text": "Asha vive en Berlin .", "source_text": "Asha lives in Berlin .", '
@@ -81,3 +83,63 @@ def test_labels_of_the_corpus_need_no_tagger(tmp_path, route, ingest):
     assert here(*plan) == 0 == here(*run)
     (silver,) = (tmp_path / "runs" / "spa_Latn").glob("silver-*/data/*.parquet")
     assert pq.read_table(silver).num_rows >= 1
+
+
+LABELLED = {"route": "translate-train", "ingest": 'path = "en.conll"'}
+APERTIUM = 'translator = "apertium"'
+SETTINGS = {  # what is wrong: [translate], another table, words of the message
+    "an unknown translator": ('translator = "nlb"', "", "unknown translator 'nlb'; did you mean 'nllb'?"),
+    "markers of another": (f'{APERTIUM}\nmarkers = "xml"', "", "carries no markers 'xml'; choose blanks"),
+    "markers of none": ('translator = "bitext"\nmarkers = "xml"', "", "carries no markers 'xml'; leave them out"),
+    "an unknown mode": ('translator = "fake"\nmode = "kep"', "", "unknown mode 'kep'; did you mean 'keep'"),
+    "a mode of none": ('translator = "bitext"\nmode = "keep"', "", "'bitext' has no modes"),
+    "a model of none": (f'{APERTIUM}\nmodel = "m"', "", "'apertium' has no model"),
+    "no such model": ("", '[tag]\nmodel = "models/none"', "models/none: not a spaCy model (no such folder"),
+    "an empty model": ("", '[tag]\nmodel = "empty"', "empty: not a spaCy model (no meta.json"),
+    "a commit of none": ("", '[tag]\nmodel = "m"\nrevision = "0"', "'spacy' has no revision"),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_settings(tmp_path, capfd, case):
+    translate, more, words = SETTINGS[case]
+    (tmp_path / "empty").mkdir()
+    refused(capfd, write(tmp_path, **LABELLED, translate=translate, more=more), words)
+
+
+def test_settings_of_the_back_translation_are_named_as_its_own(tmp_path, capfd):
+    back = '[back]\ntranslator = "fake"\nmarkers = "blanks"'
+    recipe = write(tmp_path, route="bitext", ingest='path = "two.jsonl"', more=back)
+    (tmp_path / "two.jsonl").write_text(ONE_LABELLED, encoding="utf-8")
+    refused(capfd, recipe, "[back] translator = 'fake' carries no markers 'blanks'")
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A machine whose only program is an Apertium that has one pair."""
+    program = tmp_path / "bin" / "apertium"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho '  eng-spa'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    return program
+
+
+def test_what_the_machine_lacks(tmp_path, capfd, machine):
+    recipe = write(tmp_path, **LABELLED, translate=APERTIUM)
+    assert here(*commands(recipe)[0]) == 0
+    capfd.readouterr()
+    refused(capfd, recipe, "no mode for eng_Latn to deu_Latn; the nearest installed are eng-spa", "--language", "deu")
+    refused(capfd, recipe, "no mode for eng-spaa", "--set", "translate.mode=eng-spaa")
+    refused(capfd, recipe, "is of Spanish, where Catalan", "--set", "translate.mode=eng-spa", "--language", "cat")
+    machine.unlink()
+    refused(capfd, recipe, "the program apertium is missing; apt-get install apertium apertium-eng-spa")
+    assert here("status", recipe, "--runs", tmp_path / "runs") == 0, "what is done can be looked at anywhere"
+
+
+@pytest.mark.parametrize("name", translators.BACKENDS)
+def test_markers_are_those_of_the_class(name):
+    if name not in translators.WITHOUT_MODEL:
+        pytest.importorskip("transformers")
+    found = backends.find("translator", name, translators.BACKENDS)
+    assert translators.STYLES.get(name, frozenset()) == getattr(found, "styles", frozenset())

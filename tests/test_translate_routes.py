@@ -122,7 +122,7 @@ def test_what_does_not_go_with_marks(settings, message):
 def test_marks_need_labels_and_a_translator_that_carries_them():
     marked = {"translator": "fake", "markers": "blanks"}
     with pytest.raises(RecipeError, match="carries no markers"):
-        _ = stages.Translate(made(translate=marked))._translator
+        stages.Translate(made(translate=marked)).check()
     with pytest.raises(RecipeError, match="labels on the side that is translated"):
         stages.Translate(made(route="translate-test", translate=marked))
     with pytest.raises(RecipeError, match="too late for"):

@@ -97,9 +97,13 @@ def check(run: Run, stages: Sequence[str] | None = None) -> None:
         stages: only these stages; all of the recipe by default.
 
     Raises:
-        XprojError: there is nothing to project.
+        XprojError: there is nothing to project, or this machine lacks what a stage needs that is not done.
     """
-    _check_labels(run, list(stages or run.steps))
+    names = list(stages or run.steps)
+    for task in run.plan():
+        if task.stage in names and not task.done:
+            run.steps[task.stage].stage.check_machine()
+    _check_labels(run, names)
 
 
 def _check_labels(run: Run, stages: Sequence[str]) -> None:

@@ -150,6 +150,7 @@ def _map(stage: Stage, source: Source, output: Path, options: Options, progress:
     required, optional = stage.reads()
     _check(stage, source)
     stage.check()
+    stage.check_machine()
     counts: list[Counts] = []
     rows = 0
     with sink(output, _footer(stage), options.form) as write, _fitted(stage, source, output, options) as opened:

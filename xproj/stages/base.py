@@ -90,10 +90,17 @@ class Stage:
         return []
 
     def check(self) -> None:
-        """Look at what can be seen of its settings without an engine: a plan calls it, before any work.
+        """Look at what can be seen of its settings without an engine: whoever opens a recipe calls it, before any work.
 
         Raises:
             XprojError: a model that is not there, or does not have what is asked of it.
+        """
+
+    def check_machine(self) -> None:
+        """Look at whether this machine has the programs that it needs: before its work, and not where it is done.
+
+        Raises:
+            XprojError: what is missing, and how it is installed.
         """
 
     def needs_fit(self) -> bool:

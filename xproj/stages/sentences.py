@@ -98,16 +98,12 @@ class Tag(Stage):
         return found
 
     def check(self) -> None:
-        """There must be such a tagger; the model of one that runs one must be a folder, or a hub name with a commit."""
-        from xproj import backends, taggers
-        from xproj.encoders import files
+        """There must be such a tagger with such a model."""
+        from xproj import taggers
 
         tag = self.recipe.tag
-        if tag is None:
-            return
-        backends.check("tagger", tag.tagger, taggers.BACKENDS)
-        if tag.tagger in taggers.WITH_MODEL:
-            files.check(tag.model, tag.revision)
+        if tag is not None:
+            taggers.check(tag.tagger, tag.model, revision=tag.revision, dtype=tag.dtype)
 
     def runs_model(self) -> bool:
         """As the tagger does."""

@@ -57,11 +57,15 @@ class Translate(Stage):
             )
 
     def check(self) -> None:
-        """The model must be a folder, or a hub name with a commit; engines must know both languages."""
+        """There must be such a translator with what is asked of it; engines must know both languages.
+
+        A model must be a folder, or a hub name with a commit.
+        """
         from xproj import translators
         from xproj.encoders import files
 
         settings = self._settings
+        translators.check(settings, self.name)
         if self.recipe.language is None and settings.translator not in translators.WITHOUT_LANGUAGE:
             raise RecipeError(
                 f"{self.name}: the target language is not named; add --language, e.g. --language swh_Latn "
@@ -69,6 +73,14 @@ class Translate(Stage):
             )
         if settings.translator == "nllb" and settings.model is not None:
             files.check(settings.model, settings.revision)
+
+    def check_machine(self) -> None:
+        """A program must be installed, with a mode for the two languages."""
+        from xproj import translators
+
+        if self._settings.translator in translators.PROGRAMS:
+            codes = dict(zip(("source", "target"), self.languages, strict=True))
+            self._translator.mode(*(language_of(codes[side]).code for side in self._sides))
 
     @property
     def _settings(self) -> recipes.Translate:
@@ -149,16 +161,9 @@ class Translate(Stage):
         from xproj import translators
 
         settings = self._settings.model_copy(update=self.resolved())
-        translator = translators.open(
+        return translators.open(
             settings.translator, settings.model, mode=settings.mode, settings=settings, runtime=self.recipe.runtime
         )
-        styles: frozenset[str] = getattr(translator, "styles", frozenset())
-        if settings.markers not in (None, "constrained") and settings.markers not in styles:
-            then = f"choose {' or '.join(sorted(styles))}" if styles else "leave them out"
-            raise RecipeError(
-                f"[{self.name}] translator = {settings.translator!r} carries no markers {settings.markers!r}; {then}"
-            )
-        return translator
 
     @cached_property
     def _placer(self) -> Any:

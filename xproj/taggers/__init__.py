@@ -6,6 +6,8 @@ A new back end is a file with a class that follows `Tagger` (and `Trainable`, if
 
 from __future__ import annotations
 
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
@@ -13,11 +15,10 @@ import numpy as np
 from xproj import backends
 from xproj.columns import Entity, EntityColumn, TokenColumn
 from xproj.core import labels as label_sets
-from xproj.errors import RecipeError
+from xproj.errors import BackendError, RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     import pyarrow as pa
 
@@ -92,13 +93,51 @@ def open(  # noqa: A001
         RecipeError: no such back end, or a commit or number type for one that has none.
         BackendError: a missing package, or a model that is missing or cannot be read.
     """
+    _check_choice(name, revision, dtype)
     found = backends.find("tagger", name, BACKENDS)
     if name in WITH_MODEL:
         return cast("Tagger", found(model, revision=revision, dtype=dtype, runtime=runtime))
-    for key, value, default in (("revision", revision, None), ("dtype", dtype, "float32")):
-        if value != default:
-            raise RecipeError(f"tagger {name!r} has no {key}, but {value!r} is given; leave {key} out")
     return cast("Tagger", found(model))
+
+
+def check(name: str, model: str, *, revision: str | None = None, dtype: Dtype = "float32") -> None:
+    """Refuse what `open` would, as far as it shows without loading the model or asking the hub.
+
+    Raises:
+        RecipeError: no such back end, a hub name without its commit, or a commit or number type for one that has none.
+        BackendError: no such folder, or nothing of the back end in it.
+    """
+    from xproj.encoders import files
+
+    _check_choice(name, revision, dtype)
+    if name in WITH_MODEL:
+        files.check(model, revision)
+        return
+    folder = Path(model)
+    if folder.is_dir() and not (folder / "meta.json").is_file():
+        raise not_spacy(model, "no meta.json in this folder")
+    if not folder.exists() and not _is_package(model):
+        raise not_spacy(model, "no such folder, and no package of this name is installed")
+
+
+def not_spacy(model: str, why: str) -> BackendError:
+    """The error for what is no model of spaCy."""
+    return BackendError(f"{model}: not a spaCy model ({why}); train one with `xproj train DATA --output {model}`")
+
+
+def _is_package(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except (metadata.PackageNotFoundError, ValueError):
+        return False
+    return True
+
+
+def _check_choice(name: str, revision: str | None, dtype: str) -> None:
+    backends.check("tagger", name, BACKENDS)
+    for key, value, default in (("revision", revision, None), ("dtype", dtype, "float32")):
+        if value != default and name not in WITH_MODEL:
+            raise RecipeError(f"tagger {name!r} has no {key}, but {value!r} is given; leave {key} out")
 
 
 def of_folder(folder: Path) -> str | None:

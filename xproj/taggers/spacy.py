@@ -16,6 +16,7 @@ from spacy.tokens import Doc
 from xproj.core.labels import label_space
 from xproj.core.normalization import nfc
 from xproj.errors import BackendError
+from xproj.taggers import not_spacy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -41,10 +42,7 @@ class SpacyTagger:
         try:
             self._pipeline = spacy.load(model)
         except (OSError, ValueError) as error:
-            detail = str(error).splitlines()[0]
-            raise BackendError(
-                f"{model}: not a spaCy model ({detail}); train one with `xproj train DATA --output {model}`"
-            ) from error
+            raise not_spacy(model, str(error).splitlines()[0]) from error
         if "ner" not in self._pipeline.pipe_names:
             raise BackendError(f"{model}: this spaCy model has no entity recogniser; use one with a component 'ner'")
         self._pipeline.select_pipes(enable=[name for name in self._pipeline.pipe_names if name in NEEDED])

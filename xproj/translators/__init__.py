@@ -27,6 +27,14 @@ BACKENDS = {
 }
 WITHOUT_MODEL = frozenset({"apertium", "bitext", "fake"})
 WITH_MODES = frozenset({"apertium", "fake"})
+PROGRAMS = frozenset({"apertium"})
+"""Programs of this machine, with a mode for each pair of languages: `mode` of such a translator finds it."""
+STYLES: dict[str, frozenset[str]] = {
+    "apertium": frozenset({"blanks"}),
+    "fake": frozenset({"brackets", "xml"}),
+    "nllb": frozenset({"brackets", "xml"}),
+}
+"""The markers that each of them carries, as its class says too: known here without importing it."""
 WITHOUT_LANGUAGE = frozenset({"bitext", "fake"})
 """Translators that need not know between which languages."""
 
@@ -111,15 +119,38 @@ def open(  # noqa: A001
         RecipeError: no such back end, a model or mode for one that has none, or none for one that needs it.
         BackendError: a missing package.
     """
+    _check_choice(name, model, mode)
     found = backends.find("translator", name, BACKENDS)
-    if mode is not None:
-        if name not in WITH_MODES:
-            raise RecipeError(f"translator {name!r} has no modes, but {mode!r} is given; leave the mode out")
+    if name in WITH_MODES and mode is not None:
         return cast("Translator", found(mode))
+    return cast("Translator", found() if name in WITHOUT_MODEL else found(model, settings, runtime))
+
+
+def check(settings: recipe.Translate, where: str) -> None:
+    """Refuse what the translator of these settings has not, as far as it shows without a model.
+
+    Args:
+        settings: of `[translate]` or `[back]`.
+        where: the name of that table.
+
+    Raises:
+        RecipeError: no such translator, or a model, a mode or markers that it does not have.
+    """
+    name, markers = settings.translator, settings.markers
+    _check_choice(name, settings.model, settings.mode)
     if name in WITHOUT_MODEL:
-        if model is not None:
-            raise RecipeError(f"translator {name!r} has no model, but {model!r} is given; leave the model out")
-        return cast("Translator", found())
-    if model is None:
+        open(name, mode=settings.mode)  # looks at the mode
+    styles = STYLES.get(name, frozenset())
+    if markers not in (None, "constrained") and markers not in styles:
+        then = f"choose {' or '.join(sorted(styles))}" if styles else "leave them out"
+        raise RecipeError(f"[{where}] translator = {name!r} carries no markers {markers!r}; {then}")
+
+
+def _check_choice(name: str, model: str | None, mode: str | None) -> None:
+    backends.check("translator", name, BACKENDS)
+    if mode is not None and name not in WITH_MODES:
+        raise RecipeError(f"translator {name!r} has no modes, but {mode!r} is given; leave the mode out")
+    if model is not None and name in WITHOUT_MODEL:
+        raise RecipeError(f"translator {name!r} has no model, but {model!r} is given; leave the model out")
+    if model is None and name not in WITHOUT_MODEL:
         raise RecipeError(f'translator {name!r} needs a model; add model = "…", a folder or a name on the hub')
-    return cast("Translator", found(model, settings, runtime))
