@@ -152,6 +152,21 @@ def test_a_missing_mode_names_the_nearest(program, mode, target, parts):
     assert ("apt-get" in message) == (target == "cat_Latn")
 
 
+def test_the_nearest_modes_share_a_side_and_are_no_variants(monkeypatch, program):
+    pairs = ["cat-eng", "eng-cat", "eng-spa", "spa-eng", "spa-cat", "fra-cat", "nob-nno"]
+    modes = sorted([*pairs, *(f"eng-cat_{name}" for name in "abcdef"), "cat-eng_US", "spa-eng_US"])
+    monkeypatch.setattr(apertium, "installed_modes", lambda: modes)
+    for source, target, nearest in (
+        ("eng_Latn", "deu_Latn", {"eng-spa", "eng-cat"}),
+        ("deu_Latn", "eng_Latn", {"spa-eng", "cat-eng"}),
+        ("fra_Latn", "spa_Latn", {"fra-cat", "eng-spa"}),
+    ):
+        with pytest.raises(RecipeError, match="the nearest installed are ") as raised:
+            translate(["one"], source=source, target=target)
+        named = str(raised.value).partition("installed are ")[2].partition(";")[0].split(", ")
+        assert set(named[:2]) == nearest and named == list(dict.fromkeys(named)) and len(named) <= 5
+
+
 def test_a_missing_program_names_the_packages(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BackendError, match="apt-get install apertium apertium-eng-spa") as raised:

@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from typing import IO, TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -36,6 +36,8 @@ TRAILER = STOP + BLANK
 START_SECONDS = 10.0
 SECONDS_EACH = 0.1
 TRIES = 3
+NEAREST = 5
+SPELT_ALIKE = 0.7
 # Debian's packages, apertium-<pair>
 PACKAGES = (
     "afr-nld arg-cat bel-rus br-fr cat-ita cat-srd dan-nor en-gl eng-cat eng-spa eo-ca eo-en eo-es eo-fr es-gl es-pt "
@@ -122,13 +124,32 @@ def installed_modes() -> list[str]:
 
 
 def _no_mode(asked: str, wanted: Sequence[str], modes: Sequence[str], package: str | None) -> NoReturn:
-    parts = {part for name in wanted for part in name.split("-")}
-    close = [name for form in wanted for name in get_close_matches(form, modes, n=3, cutoff=0.7)]
-    close += [name for name in modes if parts & set(name.split("-"))]
-    nearest = f"the nearest installed are {', '.join(dict.fromkeys(close[:5]))}" if close else ""
+    close = _nearest(wanted, modes)
+    nearest = f"the nearest installed are {', '.join(close[:NEAREST])}" if close else ""
     install = f"apt-get install {PROGRAM}-{package}" if package else ""
     then = "; ".join(filter(None, [nearest, install])) or f"installed are {', '.join(modes) or 'none'}"
     raise RecipeError(f"[translate] translator = 'apertium': no mode for {asked}; {then}")
+
+
+def _nearest(wanted: Sequence[str], modes: Sequence[str]) -> list[str]:
+    """The modes that share a language with a wanted one, those on the same side of it first, or are spelt like it.
+
+    The main mode of a pair comes before its variants, of which a pair may have many.
+    """
+    ranks = {}
+    for mode in modes:
+        pairs = [(_languages(mode), _languages(name)) for name in wanted]
+        same = max(sum(here == there for here, there in zip(*pair, strict=False)) for pair in pairs)
+        shared = max(len(set(here) & set(there)) for here, there in pairs)
+        likeness = max(SequenceMatcher(None, name, mode).ratio() for name in wanted)
+        if shared or likeness >= SPELT_ALIKE:
+            ranks[mode] = (-same, -shared, "_" in mode, -likeness, mode)
+    return sorted(ranks, key=lambda mode: ranks[mode])
+
+
+def _languages(mode: str) -> list[str]:
+    """The codes in the name of a mode, without variants: eng and cat of eng-cat_valencia."""
+    return [part.partition("_")[0] for part in mode.split("-")]
 
 
 def _codes(language: str) -> list[str]:
