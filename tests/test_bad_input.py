@@ -160,9 +160,12 @@ def test_bad_rows_in_a_later_slice_leave_nothing(tmp_path, capfd):
 
 FILES = {
     "no file": (None, "no such file"),
-    "no Parquet": (b"Asha\tB-PER\n", "xproj ingest --input"),
+    "no Parquet": (
+        b"Asha\tB-PER\n",
+        "not Parquet, though its name says so; write it again, or name its format: `xproj",
+    ),
     "a truncated file": (b"PAR1 and no more", "not a whole Parquet file"),
-    "an empty file": (b"", "not Parquet"),
+    "an empty file": (b"", "the file is empty, no Parquet; write it again"),
 }
 
 

@@ -125,7 +125,14 @@ def _check_magic(path: Path) -> None:
             magic = stream.read(4)
     except OSError as error:
         raise CorpusError(f"{path}: cannot be read: {error.strerror}; check the path") from error
+    if not magic:
+        raise CorpusError(f"{path}: the file is empty, no Parquet; write it again")
     if magic != b"PAR1":
+        if path.suffix == ".parquet":
+            raise CorpusError(
+                f"{path}: not Parquet, though its name says so; write it again, or name its format: `xproj ingest "
+                f"--input {path} --output A.parquet --set ingest.format=conll` (or jsonl, text, tsv)"
+            )
         raise CorpusError(
             f"{path}: not Parquet; `xproj ingest --input {path} --output A.parquet` reads other formats (a corpus of "
             "one side with --set route=translate-train or translate-test)"
