@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,37 @@ if TYPE_CHECKING:
     from xproj.analysis import Analysis
 
 
+# format characters that scripts are written with: joiners, marks of direction, signs that enclose numbers
+WRITTEN = frozenset(
+    "\u200c\u200d\u200e\u200f\u061c\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+)
+HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def visible(text: str) -> str:
+    """The text with characters that would steer a terminal, or do not show, as they are written in Python (`\\x1b`)."""
+    if text.isprintable():
+        return text
+    return "".join(_escaped(c) if unicodedata.category(c) in HIDDEN and c not in WRITTEN else c for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _json(value: Any) -> str:
+    """The value as JSON that a terminal can show: the same, with `\\u009b` for what `visible` would change."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    if text.replace("\n", "").isprintable():
+        return text
+    kept = WRITTEN | {"\n"}  # between values; inside of them it is written as \n already
+    return "".join(_json_escape(c) if unicodedata.category(c) in HIDDEN and c not in kept else c for c in text)
+
+
+def _json_escape(character: str) -> str:
+    return json.dumps(character)[1:-1] if character > "\x7f" else f"\\u{ord(character):04x}"
+
+
 def say(line: str) -> None:
     """One line on stderr."""
     sys.stderr.write(line + "\n")
@@ -33,7 +65,7 @@ def emit(value: Any, *renderables: RenderableType, as_json: bool) -> None:
     if not processes.first():
         return
     if as_json:
-        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.write(_json(value) + "\n")
         return
     # no folding of long paths where nobody looks at a terminal
     console = Console(markup=False) if sys.stdout.isatty() else Console(markup=False, width=200)
@@ -241,7 +273,11 @@ def row_progress(name: str, *, quiet: bool) -> Iterator[Callable[[int, int], Non
 
 
 def sentence_lines(row: Mapping[str, Any]) -> Iterator[str]:
-    """One sentence through all stages, for reading."""
+    """One sentence through all stages, for reading; nothing in it steers the terminal."""
+    return map(visible, _sentence_lines(row))
+
+
+def _sentence_lines(row: Mapping[str, Any]) -> Iterator[str]:
     yield f"id        {row['id']}"
     yield f"status    {row.get('status')}"
     for side, entities in (("source", "source_entities"), ("target", "target_entities")):
