@@ -25,7 +25,7 @@ from xproj.schema import status_array
 
 VOTERS: dict[str, dict[str, Any]] = {
     "default": {},
-    "prefixes = []": {"prefixes": ()},
+    "prefixes = [3, 5]": {"prefixes": (3, 5)},
     "orthography = false": {"orthography": False},
     "intersection": {"symmetrization": "intersection"},
     "grow-diag": {"symmetrization": "grow-diag"},
