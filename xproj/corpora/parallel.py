@@ -218,13 +218,13 @@ def _corpora(settings: Ingest, side: SideName, needed: tuple[str, ...]) -> dict[
             if missing := [name for name in needed if name not in held]:
                 what = f"has no {missing[0]}_text and no {missing[0]}_tokens"
                 other = "train" if "source" in held else "test"
-                then = f"name two files, or set route=translate-{other}, where translate makes that side"
+                then = f"name two files, or --set route=translate-{other}, where translate makes that side"
                 raise CorpusError(f"{settings.path}: {what}; this route needs them: {then}")
             return {"both": corpus}
         if side == "both":
             raise CorpusError(
                 f"{settings.path}: holds one side only; name the two files in [ingest] source_path and target_path, or "
-                "set route=translate-train (it is the source side) or translate-test (the target side) to translate it"
+                "--set route=translate-train (it is the source side) or translate-test (the target) to translate it"
             )
         return {side: corpus}
     for name in needed:
