@@ -1,11 +1,16 @@
 """Models that several test modules share, trained on sentences written here."""
 
+import hypothesis
 import pytest
 import small_models
 from sentences import labelled_sentences
 
 from xproj import recipe, taggers
 from xproj.languages import lookup
+
+# the first call of a kernel may compile it, and machines are shared: no test is timed
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def block(rng, sizes, dim):
 def test_links_of_numba(method, device):
     cosines = method not in PROBABILISTIC
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=6),
         st.integers(0, 10**6),
@@ -56,7 +56,7 @@ def test_links_of_numba(method, device):
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("method", METHODS)
 def test_ties_and_padding(method, device):
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=4), st.integers(0, 10**6))
     def check(sizes, seed):
         rng = np.random.default_rng(seed)

@@ -82,7 +82,7 @@ def test_counts_equal_plain_python(rows):
         assert tally.totals.tolist() == expected.sum(axis=0).tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs.filter(lambda rows: any(p for p, _ in rows) and any(g for _, g in rows)))
 def test_scores_equal_seqeval_strict(rows):
     predicted, gold = [tags(p) for p, _ in rows], [tags(g) for _, g in rows]

@@ -81,7 +81,7 @@ def random_rows(draw):
 
 
 @pytest.mark.parametrize("solver", ALL_SOLVERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_accounting_closes(solver, data):
     rows = data.draw(st.lists(random_rows(), max_size=5))

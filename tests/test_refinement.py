@@ -164,7 +164,7 @@ def with_back(draw):
 
 
 @pytest.mark.parametrize("mode", ON)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_accounting_closes(mode, data):
     pairs = data.draw(st.lists(with_back(), min_size=1, max_size=4))

@@ -76,7 +76,7 @@ def test_the_published_vectors(tags, expected):
     assert scores[0, 0] == pytest.approx(expected, abs=5e-4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_tagger_scores_are_those_of_the_reference(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
@@ -231,7 +231,7 @@ def plain_spans(target, entities, links, max_words):
     return sorted(found)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.data())
 def test_ngrams_lie_near_the_links(data):
     rows = []
@@ -284,7 +284,7 @@ def matched(rows, links, **more):
     return conform(pa.table(data), required, ("source_predicted", "status"))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["posterior", "bounded", "raw"]))
 def test_candidates_near_the_links_lose_nothing(seed, form):
     """With the alignment score alone, the spans of the stage `score` lead to the same projection as all n-grams."""

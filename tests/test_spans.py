@@ -1,7 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xproj.columns import Entity, EntityColumn
@@ -51,7 +51,6 @@ def in_scheme(n, entities, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["IOB1", "IOB2", "IOBES", "BILOU"])
-@settings(deadline=None)
 @given(sentence=labelled())
 def test_every_scheme_decodes_without_repair(scheme, sentence):
     n, entities = sentence
@@ -59,7 +58,6 @@ def test_every_scheme_decodes_without_repair(scheme, sentence):
     assert decode(tags, strict=True, scheme=scheme) == (entities, 0)
 
 
-@settings(deadline=None)
 @given(labelled())
 def test_encode_and_decode_are_inverse(sentence):
     n, entities = sentence
@@ -102,7 +100,6 @@ def reference(tags):
 TAGS = ["O", *(f"{prefix}-{label}" for prefix in "BIESLU" for label in ("A", "B"))]
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from(TAGS), max_size=8), max_size=6))
 def test_the_column_decoder_equals_the_reference(sentences):
     offsets = np.concatenate([[0], np.cumsum([len(tags) for tags in sentences])]).astype(np.int64)
@@ -111,7 +108,6 @@ def test_the_column_decoder_equals_the_reference(sentences):
     assert found == [[entity._asdict() for entity in reference(tags)] for tags in sentences]
 
 
-@settings(deadline=None)
 @given(st.lists(labelled(), max_size=6))
 def test_the_column_encoder_equals_the_row_encoder(sentences):
     offsets = np.concatenate([[0], np.cumsum([n for n, _ in sentences])]).astype(np.int64)

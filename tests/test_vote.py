@@ -179,7 +179,7 @@ def tables(draw):
     return made
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tables(), st.sampled_from(voting.METHODS), st.sampled_from([0.0, 0.5]))
 def test_the_accounting_closes(tmp_path_factory, voters, method, share):
     folder = tmp_path_factory.mktemp("vote")

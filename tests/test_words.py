@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xproj.core.words import PLAIN, SPLITTERS, join, spaces_after, split, splitter_for, words
@@ -79,7 +79,6 @@ def test_an_unknown_splitter_names_the_known_ones():
 
 @pytest.mark.parametrize("splitter", SPLITTERS)
 @pytest.mark.parametrize("code", ["en", "fr", "th"])
-@settings(deadline=None)
 @given(text=st.text())
 def test_spans_are_ordered_words_without_white_space(splitter, code, text):
     language = lookup(code)
@@ -93,7 +92,6 @@ def test_spans_are_ordered_words_without_white_space(splitter, code, text):
     assert all(i in covered for i, character in enumerate(text) if character.isalnum())
 
 
-@settings(deadline=None)
 @given(st.lists(st.from_regex(PLAIN, fullmatch=True), max_size=5))
 def test_the_shortcut_for_plain_words_agrees_with_icu(chunks):
     from icu4py.breakers import WordBreaker
@@ -124,7 +122,6 @@ def test_join(code, tokens, text):
     assert join(tokens, lookup(code)) == text
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["a", "B2", ",", ".", "(", ")", '"', "«", "»", "'s", "l'", "-", "你", "ไทย"]), max_size=12)
 )

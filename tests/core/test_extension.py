@@ -1,7 +1,7 @@
 """Edges that move on to unlinked words."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xproj.columns import EntityColumn, LinkColumn
@@ -20,7 +20,6 @@ def mass(links, side, word, inside=(0, 99)):
     return sum(link[2] for link in links if link[side] == word and inside[0] <= link[0] < inside[1])
 
 
-@settings(deadline=None)
 @given(entity=entities, links=links_of_a_row)
 def test_surroundings_equal_plain_python(entity, links):
     column, rows = LinkColumn.of([[], links]), np.ones(1, dtype=np.int64)
@@ -45,7 +44,6 @@ def test_surroundings_equal_plain_python(entity, links):
     assert set(np.flatnonzero(free[WORDS:])) == near and set(np.flatnonzero(asked[WORDS:])) == edges | near
 
 
-@settings(deadline=None)
 @given(
     entity=entities,
     links=links_of_a_row,

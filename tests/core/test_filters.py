@@ -37,7 +37,7 @@ def breaks(rule, entity, span, links):
 places = st.tuples(st.integers(0, 5), st.integers(1, 3)).map(lambda t: (t[0], t[0] + t[1]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.tuples(places, places, st.booleans()), max_size=4),
     st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=12),

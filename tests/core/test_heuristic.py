@@ -120,7 +120,7 @@ def test_trimming_leaves_no_unlinked_edge():
     assert runs([(0, 1)], linked_to({4, 6}), allowed=allowed)[0] == [(6, 7)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(1, 3)), max_size=4),
     st.sets(st.tuples(st.integers(0, 6), st.integers(0, WORDS - 1)), max_size=12),

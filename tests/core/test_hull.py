@@ -66,14 +66,14 @@ spans_of_row = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(spans_of_row, st.booleans())
 def test_writing_equals_plain_python(row, skip):
     entities, spans = [(start, label) for start, label, _ in row], [span for _, _, span in row]
     assert write(entities, spans, skip=skip) == plain(entities, spans, skip)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.integers(1, 3)), max_size=4),
     st.sets(st.tuples(st.integers(0, 6), st.integers(0, WORDS - 1)), max_size=12),

@@ -66,7 +66,7 @@ candidates = st.tuples(st.integers(0, 5), st.integers(1, 3), st.sampled_from(SCO
 rows_of_entities = st.lists(st.lists(candidates, max_size=3).map(sorted), max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows_of_entities, st.sampled_from(["<=", "=", ">="]), st.integers(0, 2), st.sampled_from([0.0, 0.5]))
 def test_equals_brute_force(row, constraint, projections, floor):
     best = brute_force(row, constraint, projections, floor)

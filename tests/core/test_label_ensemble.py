@@ -29,7 +29,7 @@ def reference(source, links, words):
     return rows
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.integers(0, 2**32), st.integers(0, 5), st.floats(0, 1))
 def test_random_columns_equal_loops(seed, rows, share):
     rng = np.random.default_rng(seed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xproj.columns import LinkColumn
@@ -48,7 +48,6 @@ def plain(given_, choose):
     return made
 
 
-@settings(deadline=None)
 @given(members(), st.sampled_from([0.0, 0.2, 0.5, 1.0]))
 def test_mean(given_, threshold):
     def choose(scores):
@@ -61,7 +60,6 @@ def test_mean(given_, threshold):
         assert mine == pytest.approx(theirs)
 
 
-@settings(deadline=None)
 @given(members())
 def test_vote(given_):
     def choose(scores):
@@ -73,7 +71,6 @@ def test_vote(given_):
         assert mine == pytest.approx(theirs)
 
 
-@settings(deadline=None)
 @given(members())
 def test_either(given_):
     for mine, theirs in zip(
@@ -94,7 +91,6 @@ def test_an_unknown_method():
         ensemble.combine([flat([{}])], "max", 0.2)
 
 
-@settings(deadline=None)
 @given(st.lists(ROW, max_size=5))
 def test_pair_scores(given_):
     lengths = np.full(len(given_), 4)

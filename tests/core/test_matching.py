@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xproj.core import matching
@@ -108,7 +108,6 @@ rows_of_entities = st.lists(st.lists(spans, max_size=4).map(sorted), max_size=5)
 
 
 @given(st.lists(rows_of_entities, max_size=3), st.sampled_from([0.0, 0.5, 1.0]))
-@settings(deadline=None)
 def test_exact_equals_brute_force(rows, floor):
     for row, picks in zip(rows, solve(rows, floor=floor), strict=True):
         check(picks, floor)
@@ -116,7 +115,6 @@ def test_exact_equals_brute_force(rows, floor):
 
 
 @given(st.lists(rows_of_entities, max_size=3), st.sampled_from([0.0, 0.5]))
-@settings(deadline=None)
 def test_greedy_equals_plain_python(rows, floor):
     assert solve(rows, "greedy", floor) == [plain_greedy(row, floor) for row in rows]
 

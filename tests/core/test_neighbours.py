@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xproj.core import neighbours
@@ -35,7 +35,6 @@ def reference(forward, backward, strength):
     return [side / (side.sum(axis=axis, keepdims=True) + null[axis]) for axis, side in enumerate(new)]
 
 
-@settings(deadline=None)
 @given(shapes, st.integers(0, 99), st.sampled_from([0.0, 1.0, neighbours.STRENGTH]))
 def test_equals_plain_numpy(shapes, seed, strength):
     forward, backward, source, target, cells = posteriors(shapes, seed)

@@ -32,7 +32,6 @@ def reference(a, b):
     return ratio if ratio >= MIN_SIMILARITY else 0
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(letters, letters), max_size=30))
 def test_equals_rapidfuzz(pairs):
     values = similarity([a for a, _ in pairs], [b for _, b in pairs])
@@ -40,7 +39,6 @@ def test_equals_rapidfuzz(pairs):
     assert values == pytest.approx([reference(a, b) for a, b in pairs], abs=1e-6)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(letters, st.lists(st.integers(0, 63), max_size=8)), max_size=20))
 def test_words_with_few_differences_equal_rapidfuzz(cases):
     left = [word for word, _ in cases]
@@ -131,7 +129,7 @@ def plain_similarity(a, b):
     return ratio if ratio >= MIN_SIMILARITY else 0.0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.text("abcde1.", max_size=30), min_size=1, max_size=9),
     st.lists(st.text("abcde1.", max_size=30), min_size=1, max_size=9),

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xproj.core import pairs
@@ -40,7 +40,6 @@ def small(max_pairs=1 << 40, slots=16):
     return PairTable(max_pairs, np.full(slots, EMPTY, dtype=np.int64), np.zeros(slots, dtype=np.int32))
 
 
-@settings(deadline=None)
 @given(corpus)
 def test_equals_a_counter(sentences):
     table = PairTable.empty(1 << 40)
@@ -49,7 +48,6 @@ def test_equals_a_counter(sentences):
     assert table.pruned == 0
 
 
-@settings(deadline=None)
 @given(corpus, st.integers(1, 5))
 def test_growth_and_cuts_change_nothing(sentences, size):
     whole, parts = small(), PairTable.empty(1 << 40)

@@ -1,7 +1,7 @@
 """Back-translation in the pure core, against plain references."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from xproj.core import refinement
@@ -24,7 +24,6 @@ def one_row(draw):
     return entities, owner, back, links
 
 
-@settings(deadline=None)
 @given(st.lists(one_row(), max_size=4))
 def test_mapped_links(rows):
     source_offsets = np.concatenate([[0], np.cumsum([len(row[0]) for row in rows])]).astype(np.int64)
@@ -67,14 +66,12 @@ def columns(spans):
     return [np.array([span[side] for span in spans], dtype=np.int64) for side in range(3)]
 
 
-@settings(deadline=None)
 @given(SPANS, SPANS)
 def test_agreeing(mine, theirs):
     found = refinement.agreeing(*columns(mine), *columns(theirs))
     assert found.tolist() == [any(o == p and a < d and c < b for p, c, d in theirs) for o, a, b in mine]
 
 
-@settings(deadline=None)
 @given(SPANS, SPANS)
 def test_free(taken, spans):
     used = {word for _, start, end in taken for word in range(start, end)}

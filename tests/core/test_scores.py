@@ -149,7 +149,7 @@ sides = st.tuples(shares, letters)
 
 
 @pytest.mark.parametrize("form", scores.FORMS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(entity=entity_spans, links=links_of_a_row, known=st.none() | st.tuples(sides, sides))
 def test_scores_equal_plain_python(form, entity, links, known):
     spans = all_spans()
@@ -213,7 +213,7 @@ def test_a_word_aligned_elsewhere_speaks_against_a_span():
 
 @pytest.mark.parametrize("form", ["raw", "bounded"])
 @pytest.mark.parametrize("max_words", [3, WORDS])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(entity=entity_spans, links=links_of_a_row)
 def test_the_reduced_range_loses_nothing(form, max_words, entity, links):
     links = [(i, j, 1.0) for i, j, _ in links]
@@ -222,7 +222,7 @@ def test_the_reduced_range_loses_nothing(form, max_words, entity, links):
     assert best == (score(entity, reduced, links, form).max() if reduced else 0)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.lists(entity_spans, max_size=3), links_of_a_row, st.lists(st.booleans(), min_size=WORDS, max_size=WORDS),
     st.integers(1, WORDS), st.booleans(),

@@ -62,7 +62,7 @@ def by_package(package, similarity, method):
 
 @pytest.mark.parametrize("method", ["argmax", "itermax", "forward", "reverse"])
 def test_links_of_the_package(package, method):
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(matrices)
     def check(similarity):
         selected, score = extract(similarity, method)
@@ -126,7 +126,7 @@ def entmax(values):
 @pytest.mark.parametrize(("method", "function"), [("softmax", softmax), ("entmax", entmax)])
 @pytest.mark.parametrize("threshold", [0.0, 0.001, 0.1])
 def test_mutual_probability(method, function, threshold):
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(st.integers(1, 8), st.integers(1, 8), st.integers(0, 10**6), st.sampled_from([0.1, 1.0, 10.0]))
     def check(m, n, seed, scale):
         similarity = (np.random.default_rng(seed).standard_normal((m, n)) * scale).astype(np.float32)
@@ -151,7 +151,7 @@ def test_entmax_has_exact_zeros_and_sums_to_one():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_scores_are_in_range(method):
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(matrices)
     def check(similarity):
         selected, score = extract(similarity, method)
@@ -242,7 +242,7 @@ def block(seed, sizes):
 def test_a_block_is_its_pairs(method):
     cosines = method in COSINE
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=5), st.integers(0, 10**6), st.booleans())
     def check(sizes, seed, distorted):
         kappa = 0.5 if distorted and cosines else 0.0

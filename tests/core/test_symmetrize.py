@@ -64,7 +64,7 @@ def plain(forward, backward, method):
 
 
 @pytest.mark.parametrize("method", METHODS[1:])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes, st.integers(0, 999))
 def test_equals_plain_python(method, shapes, seed):
     tables, arguments = flat(shapes, seed)
@@ -78,7 +78,7 @@ def test_equals_plain_python(method, shapes, seed):
         assert score[row] == pytest.approx(np.array([mean[link] for link in links]), abs=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes, st.integers(0, 999), st.sampled_from([0.0, 0.1, 0.5, 1.0]))
 def test_threshold_equals_numpy(shapes, seed, threshold):
     tables, arguments = flat(shapes, seed)

@@ -65,7 +65,6 @@ def mean_score(votes, row, start, end, label):
     return sum(scores) / max(len(scores), 1)
 
 
-@settings(deadline=None)
 @given(elections(), st.sampled_from([0.0, 0.25, 0.5, 0.75]))
 def test_majority_is_a_count_of_votes(votes, share):
     candidates = []
@@ -116,7 +115,7 @@ def dawid_skene(values, k):
     return z
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(elections())
 def test_bea_is_dawid_and_skene(votes):
     made = ballots(votes)

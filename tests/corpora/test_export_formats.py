@@ -141,7 +141,7 @@ def sentence(draw):
     return words, [(start, end, draw(st.sampled_from(["PER", "LOC"]))) for start, end in chosen]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rows=st.lists(sentence(), min_size=1, max_size=5))
 def test_any_labelled_sentences_survive_silver_and_export(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("round")

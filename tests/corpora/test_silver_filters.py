@@ -259,7 +259,7 @@ def reference(rows, ratio, most_lost, least_confident, distinct, cap):
     return [name for name, some in stay if some or name in allowed], +why
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     corpora_of_rows(), st.sampled_from([(0.5, 2.0), (0.0, 9.0)]), st.sampled_from([0.0, 0.5]),
     st.sampled_from([0.1, 0.6]), st.booleans(), st.sampled_from([0.0, 0.5, 1.0]), st.integers(1, 12),

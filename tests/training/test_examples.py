@@ -35,7 +35,7 @@ def opened(models_folder):
 WORDS = ["Anna", "lebt", "Donaudampfschifffahrt", "\u200b", ".", "Хабаровск", "x" * 90]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=40), min_size=1, max_size=6), st.integers(20, 90))
 def test_each_word_is_learned_once_at_its_first_subword(opened, rows, tokens):
     tokenizer, model = opened
