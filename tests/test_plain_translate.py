@@ -120,3 +120,78 @@ def test_a_translator_needs_the_language(tmp_path, capsys, stage, settings):
     arguments = [word for setting in settings for word in ("--set", setting)]
     said = refused(capsys, stage, "--input", given, "--output", tmp_path / "o.parquet", *arguments)
     assert said.startswith(f"xproj: {stage}: the target language is not named; add --language")
+
+
+def one_sided(path):
+    entities = pa.array([[{"start": 0, "end": 1, "label": "PER"}]], pa.list_(ENTITY))
+    tokens = {"source_tokens": pa.array([["Asha", "left"]], WORDS), "target_tokens": pa.array([None], WORDS)}
+    return table(path, id=["a"], source_text=["Asha left"], source_entities=entities, **tokens)
+
+
+def test_a_corpus_that_was_not_translated_is_no_corpus_of_pairs(tmp_path, capsys):
+    given = one_sided(tmp_path / "given.parquet")
+    for stage in ("align", "silver"):
+        said = refused(capsys, stage, "--input", given, "--output", tmp_path / "o", "--language", "spa_Latn")
+        assert "given.parquet: column 'target_" in said
+    said = refused(capsys, "align", "--input", given, "--output", tmp_path / "o")
+    assert "column 'target_tokens' has no words in any row" in said and "`xproj translate` makes" in said
+    said = refused(
+        capsys, "translate", "--input", given, "--output", tmp_path / "o", *FAKE, "--set", "route=translate-test"
+    )
+    assert "has neither 'target_text' nor 'target_tokens'" in said
+
+
+def test_a_row_without_words_is_projected_as_empty(tmp_path):
+    person = [{"start": 0, "end": 1, "label": "PER"}]
+    tokens = {
+        "source_tokens": pa.array([["Asha"], ["Asha"], []], WORDS),
+        "target_tokens": pa.array([["Asha"], None, ["Asha"]], WORDS),
+    }
+    entities = pa.array([person, person, []], pa.list_(ENTITY))
+    given = table(tmp_path / "pairs.parquet", id=list("abc"), source_entities=entities, **tokens)
+    links, output = tmp_path / "links.parquet", tmp_path / "spans.parquet"
+    assert here("align", "--input", given, "--output", links) == 0
+    assert here("project", "--input", links, "--output", output) == 0
+    rows = pq.read_table(output).to_pylist()
+    assert [row["status"] for row in rows] == ["ok", "empty_target", "empty_source"]
+    assert rows[1]["dropped"][0]["reason"] == "row_failed"
+    assert here("silver", "--input", output, "--output", tmp_path / "silver", "--language", "spa_Latn") == 0
+    (file,) = (tmp_path / "silver" / "data").glob("*.parquet")
+    assert pq.read_table(file)["tokens"].to_pylist() == [["Asha"]]
+
+
+def test_what_makes_a_column_that_is_missing(tmp_path, capsys):
+    given = pq.read_table(one_sided(tmp_path / "given.parquet"))
+    words = given.set_column(given.column_names.index("target_tokens"), "target_tokens", given["source_tokens"])
+    pq.write_table(words, tmp_path / "pairs.parquet")
+    pq.write_table(given.drop_columns(["source_tokens"]), tmp_path / "text.parquet")
+    pq.write_table(given.drop_columns(["source_entities"]), tmp_path / "unlabelled.parquet")
+    to = ("--output", tmp_path / "o.parquet")
+    marks = (*FAKE, "--set", "translate.markers=xml")
+    for arguments, then in (
+        (("project", "--input", tmp_path / "pairs.parquet", *to), "'links' is missing; `xproj align` makes it"),
+        (
+            ("align", "--input", tmp_path / "text.parquet", *to),
+            "'source_tokens' is missing; `xproj ingest` splits text",
+        ),
+        (
+            ("translate", "--input", tmp_path / "text.parquet", *to, *marks),
+            "'source_tokens' is missing; `xproj ingest`",
+        ),
+        (
+            ("translate", "--input", tmp_path / "unlabelled.parquet", *to, *marks),
+            "missing; `xproj ingest` reads labels",
+        ),
+    ):
+        assert then in refused(capsys, *arguments)
+
+
+@pytest.mark.parametrize(("made", "asked"), [("xml", "blanks"), ("xml", "brackets"), ("brackets", "xml")])
+def test_marks_of_another_style_are_refused(tmp_path, capsys, made, asked):
+    marked, given = tmp_path / "marked.parquet", one_sided(tmp_path / "given.parquet")
+    assert here("translate", "--input", given, "--output", marked, *FAKE, "--set", f"translate.markers={made}") == 0
+    decode = ("project", "--input", marked, "--output", tmp_path / "o.parquet", "--set", "project.candidates=markers")
+    said = refused(capsys, *decode, "--set", f"project.markers={asked}")
+    assert f"style {made}, not {asked}; set project.markers = {made!r}" in said
+    assert here(*decode, "--set", f"project.markers={made}") == 0
+    assert pq.read_table(tmp_path / "o.parquet")["target_entities"].to_pylist()[0][0]["start"] == 0

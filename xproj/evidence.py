@@ -15,6 +15,7 @@ from xproj.columns import TokenColumn, flatten
 from xproj.core import candidates as spans
 from xproj.core import recovery
 from xproj.core.orthography import phrase_similarities, spellings
+from xproj.core.text_markers import STYLES
 from xproj.errors import SchemaError
 
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ def read_marked(
         edge_offsets: where the words of each row begin in it, (rows + 1,).
 
     Raises:
-        SchemaError: a marked text that is not the one of `target_tokens`.
+        SchemaError: a marked text that is not the one of `target_tokens`, or marks of another style.
     """
+    _check_style(table, style)
     number = np.arange(len(rows)) - np.searchsorted(rows, rows, side="left")
     found: list[tuple[int, int, float]] = []
     counts = np.zeros(len(rows), dtype=np.int64)
@@ -115,6 +117,18 @@ def read_marked(
     offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts)])
     hull_spans = spans.Candidates(offsets, np.array(starts, dtype=np.int32), np.array(ends, dtype=np.int32))
     return hull_spans, np.array(shares, dtype=np.float32)
+
+
+def _check_style(table: pa.Table, style: str) -> None:
+    """Refuse texts that all lack marks of this style when most of them have marks of another."""
+    texts = [text for text in table["marked_text"].to_pylist() if text]
+    if any(STYLES[style].decode(text).pieces for text in texts):
+        return
+    for other, decoder in STYLES.items():
+        if other != style and 2 * sum(bool(decoder.decode(text).pieces) for text in texts) > len(texts):
+            raise SchemaError(
+                f"marked_text has marks of the style {other}, not {style}; set project.markers = {other!r}"
+            )
 
 
 def _places(table: pa.Table, style: str, row: int) -> dict[int, recovery.Place]:

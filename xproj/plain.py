@@ -20,6 +20,7 @@ from xproj.recipe import Recipe
 from xproj.rows import add_counts
 from xproj.schema import conform
 from xproj.stages import STAGES, Ingest, Inputs, Silver, Stage, TagTarget, train
+from xproj.stages.base import TOKENS
 from xproj.tables import Source, check_place, sink
 
 if TYPE_CHECKING:
@@ -169,15 +170,20 @@ def _map(stage: Stage, source: Source, output: Path, options: Options, progress:
 
 def _check(stage: Stage, source: Source) -> None:
     """Refuse a table that lacks a column, with what can be done where a setting asks for it."""
-    for column in stage.reads()[0]:
-        if column not in source.names and column not in stage.required:
+    required = stage.reads()[0]
+    for column in required:
+        if column not in source.names and (column in TOKENS or column not in stage.required):
             raise SchemaError(f"{source.path}: column {column!r} is missing; {stage.remedy(column)}")
-    if (names := stage.one_of()) and not set(names) & set(source.names):
+        if column in TOKENS and source.rows and not source.has_any((column,)):
+            raise SchemaError(f"{source.path}: column {column!r} has no words in any row; {stage.remedy(column)}")
+    if (names := stage.one_of()) and not (
+        source.has_any(names) or (set(names) & set(source.names) and not source.rows)
+    ):
         raise SchemaError(
             f"{source.path}: has neither {' nor '.join(map(repr, names))}, which {stage.name} needs one of; it has "
             f"{', '.join(source.names)}; rename one, or make the table with `xproj ingest`"
         )
-    source.check(stage.reads()[0])
+    source.check(required)
 
 
 def _with_columns(table: pa.Table, stage: Stage, columns: dict[str, pa.Array]) -> pa.Table:
@@ -214,7 +220,7 @@ def _inputs(stage: Stage, source: Source, size: int) -> Inputs:
 
 
 def _fit(stage: Stage, source: Source, output: Path, options: Options) -> Result:
-    source.check(stage.reads()[0])
+    _check(stage, source)
     with store.written(output, folder=True, replace=True) as temporary:
         counts = stage.fit(_inputs(stage, source, options.rows), temporary)
         store.write_provenance(temporary, _provenance(stage), counts)

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from xproj.problems import Problem
     from xproj.recipe import Project
 
-OK, UNLABELLED, FILTERED = (STATUSES.index(name) for name in ("ok", "unlabelled", "filtered"))
+OK, UNLABELLED, FILTERED, EMPTY_SOURCE, EMPTY_TARGET = (
+    STATUSES.index(name) for name in ("ok", "unlabelled", "filtered", "empty_source", "empty_target")
+)
 
 
 class Projected(NamedTuple):
@@ -41,8 +43,8 @@ def project(table: pa.Table, settings: Project, frequencies: Frequencies | None 
 
     `table` has the columns id, source_tokens, target_tokens, source_entities, source_predicted, status; links, if the
     settings need them; with model scores candidates and score_*; with candidates from markers marked_text. A row
-    without source labels gets the status unlabelled. `frequencies` are those of the corpus (see frequencies.count);
-    without them the posterior score cannot tell articles from names.
+    without source labels gets the status unlabelled, one without words empty_source or empty_target. `frequencies` are
+    those of the corpus (see frequencies.count); without them the posterior score cannot tell articles from names.
 
     Raises:
         SchemaError: links, entities or candidates outside their sentence, or scores that do not fit the candidates.
@@ -52,10 +54,20 @@ def project(table: pa.Table, settings: Project, frequencies: Frequencies | None 
 
 
 def statuses(table: pa.Table) -> np.ndarray:
-    """The status of each row, (rows,) as indices into STATUSES; ok without source labels is unlabelled."""
+    """The status of each row, (rows,) as indices into STATUSES; ok without words or source labels is not."""
     status = status_codes(table)
-    unlabelled = np.asarray(pc.is_null(combine(table["source_entities"])).to_numpy(zero_copy_only=False))
-    return np.where((status == OK) & unlabelled, UNLABELLED, status).astype(np.int32)
+    for lacks, code in (
+        (_is_empty(table["source_tokens"]), EMPTY_SOURCE),
+        (_is_empty(table["target_tokens"]), EMPTY_TARGET),
+        (pc.is_null(combine(table["source_entities"])), UNLABELLED),
+    ):
+        status = np.where((status == OK) & np.asarray(lacks.to_numpy(zero_copy_only=False)), code, status)
+    return status.astype(np.int32)
+
+
+def _is_empty(tokens: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Has a row no words, (rows,)?"""
+    return pc.equal(pc.fill_null(pc.list_value_length(combine(tokens)), 0), 0)
 
 
 def solve(

@@ -54,7 +54,7 @@ class Align(Stage):
 
     def remedy(self, column: str) -> str:
         """As of the setting that asks for a back-translation."""
-        return without_back_translation(self.recipe)
+        return super().remedy(column) if column in TOKENS else without_back_translation(self.recipe)
 
     @cached_property
     def _aligner(self) -> Aligner:

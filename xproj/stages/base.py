@@ -23,6 +23,17 @@ TOKENS = ("source_tokens", "target_tokens")
 # a language that nobody has named: words at ICU's root rules, spaCy's multi-language pipeline
 UNDETERMINED = Language("und", "und", "und", "undetermined", "Zyyy", True, False, "xx")
 
+WORDS = "`xproj ingest` splits text into words, `xproj translate` makes the other side"
+REMEDIES = {
+    "source_tokens": WORDS,
+    "target_tokens": WORDS,
+    "source_entities": "`xproj ingest` reads labels, `xproj tag` makes them",
+    "links": "`xproj align` makes it",
+    "marked_text": 'add [translate] with markers, e.g. "blanks", on route = "translate-train"; without a recipe '
+    "`xproj translate --set translate.markers=blanks` makes it",
+}
+"""What makes a column that is missing."""
+
 
 @dataclass(frozen=True)
 class Mapped:
@@ -79,11 +90,9 @@ class Stage:
 
     def remedy(self, column: str) -> str:
         """What to do when a column that it requires is missing."""
-        if column == "marked_text":
-            return 'add [translate] with markers, e.g. "blanks", on route = "translate-train"'
         if column.startswith("score_"):
             return f"add [score] with scorers = [{column.removeprefix('score_')!r}]"
-        return "add [score]"
+        return REMEDIES.get(column, "add [score]")
 
     def remarks(self, counts: Mapping[str, int]) -> list[str]:
         """What the user should know about the counts of the whole corpus, a line each."""

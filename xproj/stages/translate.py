@@ -98,8 +98,8 @@ class Translate(Stage):
 
     def reads(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """With the entities that are to be marked."""
-        marked = ("source_entities",) if self._settings.markers else ()
-        return self.required, (*self.optional, *marked)
+        marked = ("source_tokens", "source_entities") if self._settings.markers else ()
+        return (*self.required, *marked), tuple(name for name in self.optional if name not in marked)
 
     def one_of(self) -> tuple[str, ...]:
         """Text or words of the side that is given."""
