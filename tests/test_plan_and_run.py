@@ -56,6 +56,19 @@ def test_a_corpus_without_labels_needs_a_tagger(tmp_path, capfd, route, ingest):
     refused(capfd, write(tmp_path, route=route, ingest=ingest), "and the recipe no [tag]; add [tag]")
 
 
+@pytest.mark.parametrize("ingest", ['path = "en.conll"', 'source_path = "en.conll"'])
+def test_one_side_needs_a_translator_that_translates(tmp_path, capfd, ingest):
+    recipe = write(tmp_path, route="translate-train", ingest=ingest, translate='translator = "bitext"')
+    refused(capfd, recipe, "the corpus has one side, and [translate] translator = 'bitext' translates nothing")
+
+
+def test_rows_with_both_sides_need_no_translator(tmp_path):
+    (tmp_path / "both.jsonl").write_text(ONE_LABELLED.splitlines()[0] + "\n", encoding="utf-8")
+    recipe = write(tmp_path, route="translate-train", ingest='path = "both.jsonl"', translate='translator = "bitext"')
+    for command in commands(recipe):
+        assert here(*command) == 0
+
+
 def test_labels_that_are_missing_in_the_rows_are_missed_before_the_translation(tmp_path, capfd):
     """The names of the columns do not tell."""
     recipe = write(tmp_path, ingest='path = "two.jsonl"')

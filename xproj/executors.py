@@ -103,7 +103,21 @@ def check(run: Run, stages: Sequence[str] | None = None) -> None:
     for task in run.plan():
         if task.stage in names and not task.done:
             run.steps[task.stage].stage.check_machine()
+    _check_sides(run, names)
     _check_labels(run, names)
+
+
+def _check_sides(run: Run, stages: Sequence[str]) -> None:
+    """The translator `bitext`, the default, passes on what is there; with one side it stops at the first row."""
+    settings, step = run.recipe.translate, run.steps["ingest"].stage
+    assert isinstance(step, Ingest)
+    if settings is None or settings.translator != "bitext" or "translate" not in stages:
+        return
+    if not step.may_have_both_sides():
+        raise RecipeError(
+            "the corpus has one side, and [translate] translator = 'bitext' translates nothing; choose another one "
+            "(apertium, nllb), or name the other side in [ingest] as well"
+        )
 
 
 def _check_labels(run: Run, stages: Sequence[str]) -> None:

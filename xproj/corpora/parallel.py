@@ -124,6 +124,16 @@ def may_have_labels(settings: Ingest, side: SideName) -> bool:
         return True
 
 
+def may_have_both_sides(settings: Ingest) -> bool:
+    """May there be rows with both sides, as far as the names and first lines of the files tell?"""
+    if settings.path is None:
+        return (settings.source_path is None) == (settings.target_path is None)  # none at all is said when it is read
+    try:
+        return bool(Corpus.open(settings.path, "[ingest] path", settings.format).sides())
+    except CorpusError:
+        return True
+
+
 @dataclass(frozen=True)
 class _Pairs:
     """The raw rows of both sides, zipped; can be read again."""

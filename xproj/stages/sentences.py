@@ -61,6 +61,12 @@ class Ingest(Stage):
 
         return corpora.may_have_labels(self.recipe.ingest, SIDES[self.recipe.route])
 
+    def may_have_both_sides(self) -> bool:
+        """May rows of the corpus have both sides, as far as it shows before it is read?"""
+        from xproj import corpora
+
+        return corpora.may_have_both_sides(self.recipe.ingest)
+
     @staticmethod
     def counts(table: pa.Table) -> Counts:
         """Rows, statuses and entities of a table."""
