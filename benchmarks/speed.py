@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from problems import Problems, problems
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from xproj import aligners, corpora, pipeline, plain, recipe
@@ -170,7 +171,7 @@ def align(out: Console, runs: int = 3) -> None:
         seconds = median_seconds(lambda: link(pair, recipe.Align(aligner="eflomal")), runs)
         printed.add_row("eflomal", f"{pairs / seconds:,.0f}", f"{seconds / base:.2f}")
     except BackendError as error:
-        printed.add_row("eflomal", str(error))
+        printed.add_row("eflomal", escape(str(error)))
     out.print(f"{name}: {pairs:,} pairs, fit and alignment", printed)
 
 
