@@ -7,6 +7,7 @@ a folder that is there already is used again, so one session folder (fixture `mo
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
@@ -184,6 +185,21 @@ def m2m(
     return _save(path, tokenizer, M2M100ForConditionalGeneration, config, seed)
 
 
+@contextmanager
+def _alike_everywhere():
+    """Training in this block has one thread and its own seed, so that weights do not depend on who runs it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def translator(folder: Path, *, pairs: int = 16, steps: int = 110) -> Path:
     """A translation model: `m2m` trained until it knows the shortest sample pairs of English and German, both ways.
 
@@ -214,8 +230,7 @@ def translator(folder: Path, *, pairs: int = 16, steps: int = 110) -> Path:
     given, wanted = padded([row[:-1] for row in targets], pad), padded([row[1:] for row in targets], -100)
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 8e-3, total_steps=steps)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with _alike_everywhere():
         for _ in range(steps):
             logits = model(input_ids=sources, attention_mask=sources != pad, decoder_input_ids=given).logits
             loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), wanted.flatten())
@@ -260,8 +275,7 @@ def classifier(folder: Path, *, labels: tuple[str, ...] | None = None, steps: in
 
     base = xlmr(folder, layers=1, max_length=48)
     names = labels or ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with _alike_everywhere():
         tokenizer = AutoTokenizer.from_pretrained(base)
         model = AutoModelForTokenClassification.from_pretrained(
             base, num_labels=len(names), id2label=dict(enumerate(names)), hidden_dropout_prob=0.0
