@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,8 +29,8 @@ from xproj.cli_options import (
 app = typer.Typer()
 
 
-def _stage(name: str, about: str) -> None:
-    """Register a stage without options of its own."""
+def _stage(name: str, about: str, given: Any = Input) -> None:
+    """Register a stage without options of its own; `given` is what it says of --input."""
 
     def command(
         recipe: MaybeRecipe = None,
@@ -54,26 +54,12 @@ def _stage(name: str, about: str) -> None:
         choice = commands.Choice(recipe, None if language is None else [language], set_, limit, runs)
         commands.stage(name, choice, place, commands.How(shard, fit, workers, json, quiet))
 
+    command.__annotations__["input_"] = given
     app.command(name, help=about)(command)
 
 
-@app.command()
-def ingest(
-    recipe: MaybeRecipe = None,
-    input_: CorpusInput = None,
-    output: Output = None,
-    set_: Set = None,
-    language: Language = None,
-    source: SourceLanguage = None,
-    shard: Shards = None,
-    fit: Fit = False,
-    shard_size: ShardSize = None,
-    limit: Limit = None,
-    workers: Workers = None,
-    runs: Runs = RUNS,
-    json: Json = False,
-    quiet: Quiet = False,
-) -> None:
+_stage(
+    "ingest",
     """Read a corpus: CoNLL, JSONL, Parquet, text, bitext; of one side on the routes that translate it.
 
     Example: `xproj ingest --input pairs.tsv --output corpus.parquet --language swh_Latn`
@@ -81,14 +67,9 @@ def ingest(
     Example: `xproj ingest --set ingest.source_path=en.conll --set ingest.target_path=de.conll --output corpus.parquet`
 
     Example: `xproj ingest --input en.conll --output corpus.parquet --set route=translate-train`
-    """
-    from xproj import commands
-
-    place = commands.Place(input_, output, source, shard_size)
-    choice = commands.Choice(recipe, None if language is None else [language], set_, limit, runs)
-    commands.stage("ingest", choice, place, commands.How(shard, fit, workers, json, quiet))
-
-
+    """,
+    CorpusInput,
+)
 _stage(
     "translate",
     """Make the missing side of each pair: of the source side, or of the target side where only it is filled.
