@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from xproj.core.lexicon import Tables
     from xproj.recipe import Align
 
-MAX_CELLS = 4_000_000
 HMM_ROUNDS = 3
 
 
@@ -107,29 +105,6 @@ class Learner(NamedTuple):
         for _ in range(HMM_ROUNDS):
             expected, jumped = model.Counts.zeros(tables), hmm.no_counts()
             for rows in self.stream:
-                for piece in pieces(self.view.encode(rows)):
-                    hmm.add_counts(piece, tables, jumps, expected, jumped)
+                hmm.add_counts(self.view.encode(rows), tables, jumps, expected, jumped)
             tables, jumps = self._maximised(tables, expected), hmm.learned_jumps(jumped)
         return tables, jumps
-
-
-def pieces(rows: model.Rows) -> Iterator[model.Rows]:
-    """The rows in pieces of at most MAX_CELLS cells each (one row may have more), so that memory stays flat."""
-    cells = cell_offsets(rows.source_offsets, rows.target_offsets)
-    bounds = [0]
-    while bounds[-1] < len(cells) - 1:
-        last = int(np.searchsorted(cells, cells[bounds[-1]] + MAX_CELLS, side="right")) - 1
-        bounds.append(max(last, bounds[-1] + 1))
-    for first, last in pairwise(bounds):
-        yield cut(rows, first, last)
-
-
-def cut(rows: model.Rows, first: int, last: int) -> model.Rows:
-    """The rows from `first` up to `last`, offsets from 0."""
-    (s0, s1), (t0, t1) = rows.source_offsets[[first, last]], rows.target_offsets[[first, last]]
-    return model.Rows(
-        rows.source[s0:s1],
-        rows.source_offsets[first : last + 1] - s0,
-        rows.target[t0:t1],
-        rows.target_offsets[first : last + 1] - t0,
-    )

@@ -8,14 +8,14 @@ with those of models whose directions were trained to agree; links with support 
 
 from __future__ import annotations
 
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xproj.aligners import fitted as files
-from xproj.aligners.fitting import Learner, Stream, pieces
+from xproj.aligners.fitting import Learner, Stream
 from xproj.aligners.views import View, Vocabulary
 from xproj.columns import LinkColumn, TokenColumn
 from xproj.core import hmm, lexicon
@@ -26,12 +26,13 @@ from xproj.core.symmetrize import Links, cell_offsets, symmetrize
 from xproj.errors import BackendError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from xproj.aligners import Pairs, Progress
     from xproj.aligners.fitted import Fitted, Model
     from xproj.recipe import Align, Runtime
 
+MAX_CELLS = 4_000_000
 # smallest posterior of a link, where the recipe names none
 THRESHOLD = 0.2
 # the say of the HMM in the mean of both models: it helps short sentences and hurts long ones
@@ -94,7 +95,7 @@ class StatisticalAligner:
         words = fitted.source.encode(source), fitted.target.encode(target)
         rows = model.Rows(words[0], source.offsets, words[1], target.offsets)
         models = [self._fitting(one, rows) for one in fitted.models]
-        return _concatenate([self._align_rows(piece, models) for piece in pieces(rows)], source.valid & target.valid)
+        return _concatenate([self._align_rows(piece, models) for piece in _pieces(rows)], source.valid & target.valid)
 
     def _fitting(self, one: Model, rows: model.Rows) -> Model:
         """The model for the vocabularies as they are after `rows` were encoded."""
@@ -146,6 +147,28 @@ def _extended(view: View, tables: lexicon.Tables, rows: model.Rows) -> lexicon.T
     seen.add(*view.encode(rows))
     keys = seen.keys[seen.live()]
     return lexicon.extend(tables, keys[~contains(tables.keys, keys)], *view.spellings)
+
+
+def _pieces(rows: model.Rows) -> Iterator[model.Rows]:
+    """The rows in pieces of at most MAX_CELLS cells each (one row may have more), so that memory stays flat."""
+    cells = cell_offsets(rows.source_offsets, rows.target_offsets)
+    bounds = [0]
+    while bounds[-1] < len(cells) - 1:
+        last = int(np.searchsorted(cells, cells[bounds[-1]] + MAX_CELLS, side="right")) - 1
+        bounds.append(max(last, bounds[-1] + 1))
+    for first, last in pairwise(bounds):
+        yield _slice(rows, first, last)
+
+
+def _slice(rows: model.Rows, first: int, last: int) -> model.Rows:
+    """The rows from `first` up to `last`, offsets from 0."""
+    (s0, s1), (t0, t1) = rows.source_offsets[[first, last]], rows.target_offsets[[first, last]]
+    return model.Rows(
+        rows.source[s0:s1],
+        rows.source_offsets[first : last + 1] - s0,
+        rows.target[t0:t1],
+        rows.target_offsets[first : last + 1] - t0,
+    )
 
 
 def _concatenate(pieces: Sequence[Links], valid: np.ndarray) -> LinkColumn:

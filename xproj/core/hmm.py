@@ -12,8 +12,7 @@ import numpy as np
 from numba import njit
 
 from xproj.core.lexicon import Tables
-from xproj.core.statistical import NULL_PROBABILITY, Counts, Rows, lookup
-from xproj.core.symmetrize import cell_offsets
+from xproj.core.statistical import NULL_PROBABILITY, Counts, Rows, add_links, agreement, lookup
 
 MAX_JUMP = 10
 SMOOTHING = 0.5
@@ -105,7 +104,47 @@ def forward_backward(
 
 
 @njit(cache=True)
-def _add_rows(
+def _of_pair(
+    source: np.ndarray,
+    target: np.ndarray,
+    keys: np.ndarray,
+    forward: np.ndarray,
+    backward: np.ndarray,
+    floor_forward: np.ndarray,
+    floor_backward: np.ndarray,
+    null_forward: np.ndarray,
+    null_backward: np.ndarray,
+    case_ratio: np.ndarray,
+    source_case: np.ndarray,
+    target_case: np.ndarray,
+    jumps: np.ndarray,
+    p0: float,
+    jumped: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Slots (m, n) and both posteriors, (m, n) and (n, m), of one sentence pair; expected jumps go to `jumped`."""
+    m, n = len(source), len(target)
+    slots, transposed = np.empty((m, n), dtype=np.int64), np.empty((n, m), dtype=np.int64)
+    lookup(keys, source, target, slots, transposed)
+    one, two = np.empty((m, n)), np.empty((n, m))
+    for i in range(m):
+        for j in range(n):
+            slot = slots[i, j]
+            ratio = case_ratio[source_case[source[i]], target_case[target[j]]]
+            one[i, j] = forward[slot] if slot >= 0 else floor_forward[source[i]] * ratio
+            two[j, i] = backward[slot] if slot >= 0 else floor_backward[target[j]] * ratio
+    null, back_null = np.empty(n), np.empty(m)
+    for j in range(n):
+        null[j] = null_forward[target[j]]
+    for i in range(m):
+        back_null[i] = null_backward[source[i]]
+    posterior, back = np.empty((m, n)), np.empty((n, m))
+    forward_backward(one, null, jumps[0], p0, posterior, jumped[0])
+    forward_backward(two, back_null, jumps[1], p0, back, jumped[1])
+    return slots, posterior, back
+
+
+@njit(cache=True)
+def _add_posteriors(
     source: np.ndarray,
     source_offsets: np.ndarray,
     target: np.ndarray,
@@ -122,41 +161,68 @@ def _add_rows(
     target_case: np.ndarray,
     jumps: np.ndarray,
     p0: float,
+    jumped: np.ndarray,
     weight: float,
     cells: np.ndarray,
     forward_out: np.ndarray,
     backward_out: np.ndarray,
-    counts: np.ndarray,
 ) -> None:
     for row in range(len(source_offsets) - 1):
         e = source[source_offsets[row] : source_offsets[row + 1]]
         f = target[target_offsets[row] : target_offsets[row + 1]]
-        m, n = len(e), len(f)
-        if m == 0 or n == 0:
+        if len(e) == 0 or len(f) == 0:
             continue
-        slots, transposed = np.empty((m, n), dtype=np.int64), np.empty((n, m), dtype=np.int64)
-        lookup(keys, e, f, slots, transposed)
-        one, two = np.empty((m, n)), np.empty((n, m))
-        for i in range(m):
-            for j in range(n):
-                slot = slots[i, j]
-                ratio = case_ratio[source_case[e[i]], target_case[f[j]]]
-                one[i, j] = forward[slot] if slot >= 0 else floor_forward[e[i]] * ratio
-                two[j, i] = backward[slot] if slot >= 0 else floor_backward[f[j]] * ratio
-        posterior, back = np.empty((m, n)), np.empty((n, m))
-        null_f, null_e = np.empty(n), np.empty(m)
-        for j in range(n):
-            null_f[j] = null_forward[f[j]]
-        for i in range(m):
-            null_e[i] = null_backward[e[i]]
-        forward_backward(one, null_f, jumps[0], p0, posterior, counts[0])
-        forward_backward(two, null_e, jumps[1], p0, back, counts[1])
+        _, posterior, back = _of_pair(
+            e, f, keys, forward, backward, floor_forward, floor_backward, null_forward, null_backward,
+            case_ratio, source_case, target_case, jumps, p0, jumped,
+        )  # fmt: skip
         cell = cells[row]
-        for i in range(m):
-            for j in range(n):
+        for i in range(len(e)):
+            for j in range(len(f)):
                 forward_out[cell] += weight * posterior[i, j]
                 backward_out[cell] += weight * back[j, i]
                 cell += 1
+
+
+@njit(cache=True)
+def _add_counts(
+    source: np.ndarray,
+    source_offsets: np.ndarray,
+    target: np.ndarray,
+    target_offsets: np.ndarray,
+    keys: np.ndarray,
+    forward: np.ndarray,
+    backward: np.ndarray,
+    floor_forward: np.ndarray,
+    floor_backward: np.ndarray,
+    null_forward: np.ndarray,
+    null_backward: np.ndarray,
+    case_ratio: np.ndarray,
+    source_case: np.ndarray,
+    target_case: np.ndarray,
+    jumps: np.ndarray,
+    p0: float,
+    jumped: np.ndarray,
+    counts_forward: np.ndarray,
+    counts_backward: np.ndarray,
+    counts_null_forward: np.ndarray,
+    counts_null_backward: np.ndarray,
+) -> None:
+    for row in range(len(source_offsets) - 1):
+        e = source[source_offsets[row] : source_offsets[row + 1]]
+        f = target[target_offsets[row] : target_offsets[row + 1]]
+        if len(e) == 0 or len(f) == 0:
+            continue
+        slots, posterior, back = _of_pair(
+            e, f, keys, forward, backward, floor_forward, floor_backward, null_forward, null_backward,
+            case_ratio, source_case, target_case, jumps, p0, jumped,
+        )  # fmt: skip
+        null, back_null = np.empty(len(f)), np.empty(len(e))
+        agreement(posterior, back, null, back_null)
+        add_links(
+            e, f, slots, posterior, back, null, back_null,
+            counts_forward, counts_backward, counts_null_forward, counts_null_backward,
+        )  # fmt: skip
 
 
 def posteriors(
@@ -169,56 +235,16 @@ def posteriors(
     backward: np.ndarray,
     jumped: np.ndarray | None = None,
 ) -> None:
-    """Add `weight` times both posteriors of every row at `cells[row]` of the flat outputs.
+    """Add `weight` times both posteriors of every row, row-major (m, n), at `cells[row]` of the flat outputs.
 
     `jumps` (2, 2 · MAX_JUMP + 1) are those of the forward and the backward direction; expected jumps are added to
     `jumped`, of the same shape.
     """
     counts = no_counts() if jumped is None else jumped
-    _add_rows(*rows, *tables.arrays(), jumps, NULL_PROBABILITY, weight, cells, forward, backward, counts)
+    _add_posteriors(*rows, *tables.arrays(), jumps, NULL_PROBABILITY, counts, weight, cells, forward, backward)
 
 
 def add_counts(rows: Rows, tables: Tables, jumps: np.ndarray, counts: Counts, jumped: np.ndarray) -> None:
-    """Add the expected counts of some rows: jumps, and the geometric mean of both posteriors.
-
-    See `statistical.agreement` for the mean, `posteriors` for the jumps.
-    """
-    cells = cell_offsets(rows.source_offsets, rows.target_offsets)
-    forward, backward = np.zeros(cells[-1]), np.zeros(cells[-1])
-    posteriors(rows, tables, jumps, 1.0, cells[:-1], forward, backward, jumped)
-    _add_links(*rows, tables.keys, cells, np.sqrt(forward * backward), *counts)
-
-
-@njit(cache=True)
-def _add_links(
-    source: np.ndarray,
-    source_offsets: np.ndarray,
-    target: np.ndarray,
-    target_offsets: np.ndarray,
-    keys: np.ndarray,
-    cells: np.ndarray,
-    links: np.ndarray,
-    forward: np.ndarray,
-    backward: np.ndarray,
-    null_forward: np.ndarray,
-    null_backward: np.ndarray,
-) -> None:
-    """Add the flat cells `links` to the counts of both directions; what a word lacks to 1 is NULL's."""
-    for row in range(len(source_offsets) - 1):
-        e = source[source_offsets[row] : source_offsets[row + 1]]
-        f = target[target_offsets[row] : target_offsets[row + 1]]
-        m, n = len(e), len(f)
-        if m == 0 or n == 0:
-            continue
-        slots, transposed = np.empty((m, n), dtype=np.int64), np.empty((n, m), dtype=np.int64)
-        lookup(keys, e, f, slots, transposed)
-        here = links[cells[row] : cells[row + 1]].reshape((m, n))
-        for i in range(m):
-            null_backward[e[i]] += max(0.0, 1.0 - here[i].sum())
-            for j in range(n):
-                slot = slots[i, j]
-                if slot >= 0:
-                    forward[slot] += here[i, j]
-                    backward[slot] += here[i, j]
-        for j in range(n):
-            null_forward[f[j]] += max(0.0, 1.0 - here[:, j].sum())
+    """Add the expected counts of some rows: the links on which both directions agree (see `statistical.agreement`), and
+    jumps to `jumped`, as `posteriors` does."""
+    _add_counts(*rows, *tables.arrays(), jumps, NULL_PROBABILITY, jumped, *counts)

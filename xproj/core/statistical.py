@@ -133,6 +133,32 @@ def agreement(posterior: np.ndarray, back: np.ndarray, null: np.ndarray, back_nu
 
 
 @njit(cache=True)
+def add_links(
+    source: np.ndarray,
+    target: np.ndarray,
+    slots: np.ndarray,
+    posterior: np.ndarray,
+    back: np.ndarray,
+    null: np.ndarray,
+    back_null: np.ndarray,
+    forward: np.ndarray,
+    backward: np.ndarray,
+    null_forward: np.ndarray,
+    null_backward: np.ndarray,
+) -> None:
+    """Add the posteriors of one sentence pair, (m, n) and (n, m), and those of NULL to the counts of `Counts`."""
+    for i in range(len(source)):
+        null_backward[source[i]] += back_null[i]
+        for j in range(len(target)):
+            slot = slots[i, j]
+            if slot >= 0:
+                forward[slot] += posterior[i, j]
+                backward[slot] += back[j, i]
+    for j in range(len(target)):
+        null_forward[target[j]] += null[j]
+
+
+@njit(cache=True)
 def expectation(
     source: np.ndarray,
     source_offsets: np.ndarray,
@@ -183,15 +209,10 @@ def expectation(
         )  # fmt: skip
         if agree:
             agreement(posterior, back, null_f, null_e)
-        for i in range(m):
-            counts_null_backward[e[i]] += null_e[i]
-            for j in range(n):
-                slot = slots[i, j]
-                if slot >= 0:
-                    counts_forward[slot] += posterior[i, j]
-                    counts_backward[slot] += back[j, i]
-        for j in range(n):
-            counts_null_forward[f[j]] += null_f[j]
+        add_links(
+            e, f, slots, posterior, back, null_f, null_e,
+            counts_forward, counts_backward, counts_null_forward, counts_null_backward,
+        )  # fmt: skip
     return total
 
 
