@@ -21,7 +21,7 @@ MODELS = 3
 
 
 class Model(NamedTuple):
-    """The tables of one view; those of an HMM come with its jumps."""
+    """The tables of one view; those of an HMM come with its jumps, (2, 2 · MAX_JUMP + 1)."""
 
     view: View
     tables: lexicon.Tables
