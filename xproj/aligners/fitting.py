@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from xproj.aligners.names import name_pairs
 from xproj.core import capitals, hmm
 from xproj.core import statistical as model
 from xproj.core.symmetrize import cell_offsets
@@ -24,12 +25,13 @@ HMM_ROUNDS = 3
 
 
 class Stream:
-    """The parts of a fit as encoded rows, `prime` first; can be read again and again."""
+    """The parts of a fit as encoded rows, names and `prime` first; can be read again and again."""
 
     def __init__(
-        self, parts: Pairs, prime: str | None, languages: tuple[str, str], source: Vocabulary, target: Vocabulary
+        self, parts: Pairs, settings: Align, languages: tuple[str, str], source: Vocabulary, target: Vocabulary
     ) -> None:
-        self.parts, self.prime, self.languages = parts, prime, languages
+        self.parts, self.prime, self.languages = parts, settings.prime, languages
+        self.names = name_pairs(*languages) if settings.names else None
         self.source, self.target = source, target
 
     def __iter__(self) -> Iterator[model.Rows]:
@@ -37,10 +39,11 @@ class Stream:
             yield model.Rows(self.source.encode(source), source.offsets, self.target.encode(target), target.offsets)
 
     def count(self) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
-        """Sentence pairs with two sides; and in which case each source and target word is written, (words, CASES)."""
+        """Sentence pairs with two sides, without names; and in which case each source and target word is written, (words, CASES)."""
         pairs, counts = 0, [np.zeros((0, capitals.CASES), dtype=np.int64) for _ in range(2)]
         for part in self._pairs():
-            pairs += int(np.count_nonzero(np.diff(cell_offsets(part[0].offsets, part[1].offsets))))
+            if part is not self.names:
+                pairs += int(np.count_nonzero(np.diff(cell_offsets(part[0].offsets, part[1].offsets))))
             for side, (tokens, vocabulary) in enumerate(zip(part, (self.source, self.target), strict=True)):
                 words = vocabulary.encode(tokens)
                 grown = np.zeros((len(vocabulary.words) - len(counts[side]), capitals.CASES), dtype=np.int64)
@@ -49,6 +52,8 @@ class Stream:
         return pairs, (counts[0], counts[1])
 
     def _pairs(self) -> Iterator[tuple[TokenColumn, TokenColumn]]:
+        if self.names is not None:
+            yield self.names
         if self.prime:
             from xproj.corpora import read_bitext
 

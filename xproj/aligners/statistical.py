@@ -41,7 +41,7 @@ HMM_SHARE = 0.35
 
 class StatisticalAligner:
     """See the module. Settings read: prefixes, orthography, capitals, iterations, max_pairs, agreement, hmm,
-    symmetrization, threshold, model and prime.
+    names, symmetrization, threshold, model and prime.
     """
 
     def __init__(self, settings: Align, fitted: Path | None = None, runtime: Runtime | None = None) -> None:
@@ -56,10 +56,10 @@ class StatisticalAligner:
     def fit(
         self, parts: Pairs, *, languages: tuple[str, str], output: Path, progress: Progress | None = None
     ) -> dict[str, int | float]:
-        """Learn the tables of every view from `parts` (and `prime`) and save them in the folder `output`."""
+        """Learn the tables of every view from `parts`, `prime` and names (see `names`), and save them in the folder `output`."""
         settings = self.settings
         source, target = Vocabulary(), Vocabulary()
-        stream = Stream(parts, settings.prime, languages, source, target)
+        stream = Stream(parts, settings, languages, source, target)
         pairs, cases = stream.count()
         if not settings.capitals:
             cases = np.zeros_like(cases[0]), np.zeros_like(cases[1])
@@ -68,6 +68,8 @@ class StatisticalAligner:
         output.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, np.ndarray] = {}
         counts: dict[str, int | float] = {"sentence_pairs": pairs, "word_pairs": 0, "pruned_word_pairs": 0}
+        if stream.names is not None:
+            counts["names"] = len(stream.names[0])
         for prefix in prefixes:
             view = View(prefix, source, target, settings.orthography)
             table = PairTable.empty(settings.max_pairs)

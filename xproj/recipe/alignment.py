@@ -18,7 +18,7 @@ OF_STAGE = frozenset({"aligner", "implementation", "refine", "min_pair_score"})
 READ_BY = {
     "statistical": frozenset(
         {"symmetrization", "threshold", "iterations", "prefixes", "orthography", "capitals", "hmm", "max_pairs"}
-        | {"agreement", "model", "prime"}
+        | {"agreement", "names", "model", "prime"}
     ),
     "eflomal": frozenset({"symmetrization"}),
     "given": frozenset({"links"}),
@@ -52,6 +52,9 @@ class Align(Table):
     )
     agreement: bool = Field(True, description="models of both directions that were trained to agree count too")
     hmm: bool = Field(True, description="a hidden Markov model has a say in the links")
+    names: bool = Field(
+        True, description="the fit reads names of countries, cities, languages, months and weekdays (CLDR) too"
+    )
     max_pairs: int = Field(20_000_000, ge=1, description="bound on distinct word pairs; the rarest are pruned")
     model: str | None = Field(
         None,

@@ -29,7 +29,7 @@ class Align(Stage):
     """Which word of the target sentence is which word of the source sentence."""
 
     name = "align"
-    version = 4
+    version = 5
     required = ("id", *TOKENS)
     optional = ("status",)
     keys = ("language", "source")
