@@ -13,15 +13,17 @@ import pyarrow as pa
 
 from xproj.columns import LinkColumn, TokenColumn, flatten
 from xproj.core import case, frequency
+from xproj.core.precedents import HashTable, Precedents, word_hashes
 from xproj.core.scores import Traits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 # enough to know the words that are frequent
 ROWS = 20_000
 FILE = "frequencies.json"
+PRECEDENTS = "precedents.npz"
 _NONE = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int8), np.empty(0, dtype=np.int64)
 UNKNOWN = Traits(*_NONE, *_NONE, np.zeros(2))
 
@@ -32,24 +34,53 @@ class Frequencies(NamedTuple):
     source: dict[str, float]
     target: dict[str, float]
     contrast: tuple[float, float] = (0.0, 0.0)
+    precedents: Precedents | None = None
 
 
 def count(tables: Iterable[pa.Table]) -> Frequencies:
     """Count the words of the first ROWS rows; the tables have source_tokens and target_tokens, and may have links."""
     counts = frequency.FrequencyCount(), frequency.FrequencyCount()
     mass = np.zeros((2, 2))
-    left = ROWS
-    for table in tables:
-        part = table.slice(0, left)
+    for part in first_rows(tables):
         sides = [TokenColumn.read(part[name]) for name in ("source_tokens", "target_tokens")]
         for side, tokens in zip(counts, sides, strict=True):
             side.add(tokens)
         if "links" in part.column_names:
             _count_cases(LinkColumn.read(part["links"]), sides[0], sides[1], mass)
+    return Frequencies(counts[0].frequencies(), counts[1].frequencies(), case.contrast(mass))
+
+
+def first_rows(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The first ROWS rows of some tables."""
+    left = ROWS
+    for table in tables:
+        part = table.slice(0, left)
+        yield part
         left -= part.num_rows
         if not left:
             break
-    return Frequencies(counts[0].frequencies(), counts[1].frequencies(), case.contrast(mass))
+
+
+class HashedWords(NamedTuple):
+    """The words of all rows as indices into distinct words, `ids` (total,); the hashes of those, and row offsets."""
+
+    ids: np.ndarray
+    hashes: np.ndarray
+    offsets: np.ndarray
+
+
+def hashed(column: pa.ChunkedArray | pa.Array) -> HashedWords:
+    """The words of a token column by their hashes (see `core.precedents`)."""
+    rows, words, _ = flatten(column)
+    if not pa.types.is_dictionary(words.type):
+        words = words.dictionary_encode()
+    distinct = words.dictionary.cast(pa.large_string())
+    hashes = np.zeros(0, dtype=np.uint64)
+    if len(distinct):
+        _, ends, letters = distinct.buffers()
+        at = np.frombuffer(ends, dtype=np.int64)[distinct.offset : distinct.offset + len(distinct) + 1]
+        hashes = word_hashes(at, np.frombuffer(letters or b"", dtype=np.uint8))
+    return HashedWords(words.indices.to_numpy(zero_copy_only=False), hashes, rows)
 
 
 def _count_cases(links: LinkColumn, source: TokenColumn, target: TokenColumn, mass: np.ndarray) -> None:
@@ -71,14 +102,24 @@ def _cases(tokens: TokenColumn) -> np.ndarray:
 
 def save(frequencies: Frequencies, folder: Path) -> None:
     """Write the frequencies into a folder."""
-    text = json.dumps(frequencies._asdict(), ensure_ascii=False, indent=0, sort_keys=True)
+    words = frequencies._asdict()
+    found = words.pop("precedents")
+    text = json.dumps(words, ensure_ascii=False, indent=0, sort_keys=True)
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
+    if found is not None:
+        named = {f"{name}.{field}": array for name, one in found._asdict().items() for field, array in one._asdict().items()}
+        np.savez(folder / PRECEDENTS, allow_pickle=False, **named)
 
 
 def load(folder: Path) -> Frequencies:
     """The frequencies that `save` wrote."""
     found = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    return Frequencies(found["source"], found["target"], tuple(found["contrast"]))
+    precedents = None
+    if (folder / PRECEDENTS).exists():
+        with np.load(folder / PRECEDENTS) as kept:
+            of = {name: HashTable(kept[f"{name}.keys"], kept[f"{name}.values"]) for name in Precedents._fields}
+        precedents = Precedents(**of)
+    return Frequencies(found["source"], found["target"], tuple(found["contrast"]), precedents)
 
 
 def traits(
@@ -114,9 +155,12 @@ def _look_up(words: pa.Array, wanted: np.ndarray, frequencies: dict[str, float])
     common, cases = np.zeros(len(words), dtype=np.float32), np.zeros(len(words), dtype=np.int8)
     positions = np.flatnonzero(wanted)
     encoded = words.take(pa.array(positions)).dictionary_encode()
+    ids = encoded.indices.to_numpy(zero_copy_only=False)
     # a dictionary read from a file holds the words of the whole file
-    used, place = np.unique(encoded.indices.to_numpy(zero_copy_only=False), return_inverse=True)
+    used = np.flatnonzero(np.bincount(ids, minlength=len(encoded.dictionary)))
     distinct = encoded.dictionary.take(pa.array(used)).to_pylist()
-    common[positions] = frequency.commonness(distinct, frequencies)[place]
-    cases[positions] = case.cases(distinct)[place]
+    place = np.zeros(len(encoded.dictionary), dtype=np.int64)
+    place[used] = np.arange(len(used))
+    common[positions] = frequency.commonness(distinct, frequencies)[place[ids]]
+    cases[positions] = case.cases(distinct)[place[ids]]
     return common, cases

@@ -73,8 +73,8 @@ def project(table: pa.Table, settings: Project, frequencies: Frequencies | None 
     if mode == "add":
         solution = projection.solve(_added(table, back), settings, frequencies, live)[1]
     else:
-        # both sides are of the target language now
-        same = frequencies and frequencies._replace(source=frequencies.target)
+        # both sides are of the target language now, and precedents are of phrases of the source language
+        same = frequencies and frequencies._replace(source=frequencies.target, precedents=None)
         solution = projection.solve(_replaced(table, back), settings, same, live)[1]
     if mode == "filter":
         agreeing = refinement.agreeing(*direct[:3], *solution[:3])

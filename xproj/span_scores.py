@@ -8,13 +8,14 @@ import numpy as np
 
 from xproj import evidence
 from xproj.core import candidates as spans
-from xproj.core import extension, scores
-from xproj.frequencies import UNKNOWN, traits
+from xproj.core import extension, precedents, scores
+from xproj.frequencies import UNKNOWN, hashed, traits
 from xproj.recipe import COMPUTED
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from xproj.core.precedents import Precedents
     from xproj.frequencies import Frequencies
     from xproj.problems import Problem
     from xproj.recipe import Project
@@ -50,6 +51,8 @@ def score_candidates(
             total += np.float32(weight) * _alignment(problem, settings, found, seen.traits)
         else:
             total += np.float32(weight) * _alignment_of_given(problem, settings, found, table, frequencies)
+        if known := frequencies and settings.alignment_form == "posterior" and frequencies.precedents:
+            _add_precedents(problem, known, found, table, weight, total)
     if weight := settings.scores.get("orthographic", 0.0):
         total += np.float32(weight) * evidence.orthographic(table, problem.entities, problem.rows, found)
     for name, weight in models.items():
@@ -140,6 +143,17 @@ def _alignment_of_given(
         total *= ((words + part.end - part.start) / (words + found.end - found.start)).astype(np.float32)
     total[part.start == part.end] = 0.0
     return total
+
+
+def _add_precedents(
+    problem: Problem, known: Precedents, found: spans.Candidates, table: pa.Table, weight: float, total: np.ndarray
+) -> None:
+    """Add what the corpus says for each candidate to its score, `total` (candidates,)."""
+    source, target = (hashed(table[name]) for name in ("source_tokens", "target_tokens"))
+    precedents.add_scores(
+        weight, problem.rows, problem.entities.start, problem.entities.end, *found, *source, *target, *known.phrases,
+        *known.pairs, known.odds.look_up(target.hashes), total,
+    )  # fmt: skip
 
 
 def _aligned(problem: Problem, settings: Project, seen: Seen) -> spans.Candidates:

@@ -52,6 +52,9 @@ class Project(Table):
         description="weight of each score; with candidates = markers only markers (how sure the marks are) by default",
     )
     alignment_form: Literal["posterior", "bounded", "raw"] = Field("posterior", description="alignment score")
+    precedents: bool = Field(
+        True, description="posterior: how the same phrase and the words at its edges are projected elsewhere counts too"
+    )
     solver: Literal["exact", "ilp", "greedy", "heuristic", "hull"] = Field("exact", description="how spans are chosen")
     min_score: float = Field(0.0, description="smallest total score of a span")
     max_words: int = Field(25, ge=1, description="longest target span")

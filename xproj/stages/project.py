@@ -32,7 +32,7 @@ class Project(Stage):
     """Source entities find their target spans, or a reason why not."""
 
     name = "project"
-    version = 5
+    version = 6
     required = ("id", *TOKENS, "source_entities")
     adds = ("target_entities", "dropped", "status")
     keys = ("align.refine",)
@@ -59,10 +59,10 @@ class Project(Stage):
         return bool(weighed and settings.solver in ("exact", "greedy"))
 
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
-        """Count the frequent words of both sides."""
-        from xproj import frequencies
+        """Count the frequent words of both sides, and what a first projection finds."""
+        from xproj import frequencies, precedents
 
-        found = frequencies.count(inputs)
+        found = precedents.learn(inputs) if self.recipe.project.precedents else frequencies.count(inputs)
         frequencies.save(found, output)
         return {"words.source": len(found.source), "words.target": len(found.target)}
 

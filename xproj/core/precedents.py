@@ -1,0 +1,196 @@
+"""What the corpus as a whole says for a span: how the same phrase, and the words at its edges, are projected elsewhere.
+
+A first projection of the corpus, by links alone, is counted: which target phrase each source phrase was given, and how
+often each target word stands inside a span and outside. For a candidate C of an entity with the phrase E,
+
+    consensus   votes(E → C) / (votes(E) + 1),      the entity's own vote left out
+    boundary    ¼ · (odds(first word) + odds(last word) − odds(word before) − odds(word behind))
+
+with odds(w) = ln((inside + ½) / (outside + ½)), one of each left out: the word that is judged is among them. A word that
+is beyond the sentence, or was not counted, has odds 0. CONSENSUS · consensus + BOUNDARY · boundary are added to the
+alignment score. Small and capital letters from A to Z count as equal.
+
+Words and phrases are known by 64-bit hashes: FNV-1a of the letters of a word, and of the hashes of a phrase's words.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+CONSENSUS = 0.7
+BOUNDARY = 0.06
+_BASIS, _PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)
+_SMALL, _FREE = np.uint64(0x20), np.uint64(0)
+
+
+class HashTable(NamedTuple):
+    """Hashes with a value each, by open addressing: keys (2^k,) uint64, 0 where free, and values (2^k,) float32."""
+
+    keys: np.ndarray
+    values: np.ndarray
+
+    @classmethod
+    def of(cls, keys: np.ndarray, values: np.ndarray) -> HashTable:
+        """A table, at most half full, of distinct keys, (n,) uint64."""
+        size = 1 << (2 * len(keys)).bit_length()
+        table = cls(np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.float32))
+        _fill(keys, values.astype(np.float32), *table)
+        return table
+
+    def look_up(self, keys: np.ndarray) -> np.ndarray:
+        """The value of each key, 0 where there is none; (n,) float32."""
+        return np.asarray(_look_up(keys, *self))
+
+
+class Precedents(NamedTuple):
+    """Votes for each source phrase and for each pair of source and target phrase; the odds of each target word."""
+
+    phrases: HashTable
+    pairs: HashTable
+    odds: HashTable
+
+
+def odds(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """ln((inside + ½) / (outside + ½)) of words that were counted so often, one of each left out; float64."""
+    return np.asarray(np.log((np.maximum(inside - 1, 0) + 0.5) / (np.maximum(outside - 1, 0) + 0.5)))
+
+
+@njit(cache=True)
+def _place(keys: np.ndarray, key: np.uint64) -> int:
+    """Where `key` is in a table, or would be."""
+    mask = np.uint64(len(keys) - 1)
+    at = (key ^ (key >> np.uint64(32))) & mask
+    while keys[at] != key and keys[at] != _FREE:
+        at = (at + np.uint64(1)) & mask
+    return np.int64(at)
+
+
+@njit(cache=True)
+def _fill(new: np.ndarray, given: np.ndarray, keys: np.ndarray, values: np.ndarray) -> None:
+    for k in range(len(new)):
+        at = _place(keys, new[k])
+        keys[at], values[at] = new[k], given[k]
+
+
+@njit(cache=True)
+def _look_up(wanted: np.ndarray, keys: np.ndarray, values: np.ndarray) -> np.ndarray:
+    found = np.empty(len(wanted), dtype=np.float32)
+    for k in range(len(wanted)):
+        found[k] = values[_place(keys, wanted[k])]
+    return found
+
+
+@njit(cache=True)
+def word_hashes(offsets: np.ndarray, letters: np.ndarray) -> np.ndarray:
+    """The hash of each word, (n,) uint64, never 0; word w is `letters[offsets[w]:offsets[w + 1]]` in UTF-8."""
+    found = np.empty(len(offsets) - 1, dtype=np.uint64)
+    for w in range(len(found)):
+        value = _BASIS
+        for k in range(offsets[w], offsets[w + 1]):
+            letter = np.uint64(letters[k])
+            if 65 <= letters[k] <= 90:
+                letter |= _SMALL
+            value = (value ^ letter) * _PRIME
+        found[w] = value if value != _FREE else _BASIS
+    return found
+
+
+@njit(cache=True)
+def _phrase(start: np.uint64, words: np.ndarray, hashes: np.ndarray) -> np.uint64:
+    """The hash of a phrase of word ids behind `start`, never 0."""
+    value = start
+    for k in range(len(words)):
+        value = (value ^ hashes[words[k]]) * _PRIME
+        value ^= value >> np.uint64(29)
+    return value if value != _FREE else _BASIS
+
+
+@njit(cache=True)
+def span_hashes(
+    rows: np.ndarray,
+    source_start: np.ndarray,
+    source_end: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    source_ids: np.ndarray,
+    source_hashes: np.ndarray,
+    source_offsets: np.ndarray,
+    target_ids: np.ndarray,
+    target_hashes: np.ndarray,
+    target_offsets: np.ndarray,
+    inside: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of projected spans the hash of the source phrase, and that of it and the target phrase, (spans,) each.
+
+    `ids` are the words of all rows, those of row r between its offsets, as indices into the hashes of the distinct
+    words. The target words of the spans are marked in `inside`, (total,).
+    """
+    phrases, pairs = np.empty(len(rows), dtype=np.uint64), np.empty(len(rows), dtype=np.uint64)
+    for k in range(len(rows)):
+        here, there = source_offsets[rows[k]], target_offsets[rows[k]]
+        phrases[k] = _phrase(_BASIS, source_ids[here + source_start[k] : here + source_end[k]], source_hashes)
+        pairs[k] = _phrase(phrases[k], target_ids[there + start[k] : there + end[k]], target_hashes)
+        inside[there + start[k] : there + end[k]] = True
+    return phrases, pairs
+
+
+@njit(cache=True)
+def add_scores(
+    weight: float,
+    rows: np.ndarray,
+    entity_start: np.ndarray,
+    entity_end: np.ndarray,
+    offsets: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    source_ids: np.ndarray,
+    source_hashes: np.ndarray,
+    source_offsets: np.ndarray,
+    target_ids: np.ndarray,
+    target_hashes: np.ndarray,
+    target_offsets: np.ndarray,
+    phrases: np.ndarray,
+    votes: np.ndarray,
+    pairs: np.ndarray,
+    pair_votes: np.ndarray,
+    word_odds: np.ndarray,
+    total: np.ndarray,
+) -> None:
+    """Add `weight` times what precedents say for each candidate to `total` (candidates,), its score so far.
+
+    Candidates are flat by entity, as everywhere; words are as in `span_hashes`, and `word_odds` are those of the
+    distinct target words. The vote of an entity was for its best candidate so far.
+    """
+    for k in range(len(rows)):
+        low, high = offsets[k], offsets[k + 1]
+        if low == high:
+            continue
+        here, there = source_offsets[rows[k]], target_offsets[rows[k]]
+        words = target_ids[there : target_offsets[rows[k] + 1]]
+        own = low + np.argmax(total[low:high])
+        for c in range(low, high):
+            a, b = start[c], end[c]
+            if a == b:
+                continue
+            inner, outer = word_odds[words[a]] + word_odds[words[b - 1]], 0.0
+            if a > 0:
+                outer += word_odds[words[a - 1]]
+            if b < len(words):
+                outer += word_odds[words[b]]
+            total[c] += weight * BOUNDARY * (inner - outer) / 4.0
+        phrase = _phrase(_BASIS, source_ids[here + entity_start[k] : here + entity_end[k]], source_hashes)
+        others = votes[_place(phrases, phrase)]
+        if others == 0.0:
+            continue
+        pair = _phrase(phrase, words[start[own] : end[own]], target_hashes)
+        mine = min(1.0, pair_votes[_place(pairs, pair)])
+        others -= mine
+        if others == 0.0:
+            continue
+        for c in range(low, high):
+            pair = _phrase(phrase, words[start[c] : end[c]], target_hashes)
+            found = pair_votes[_place(pairs, pair)] - (mine if c == own else 0.0)
+            total[c] += weight * CONSENSUS * found / (others + 1.0)

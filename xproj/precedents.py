@@ -1,0 +1,66 @@
+"""What the stage `project` learns from a corpus before it projects it: how common words are, what capitals say, and the
+spans of a first projection, which are precedents for all rows (see `core.precedents`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from xproj import frequencies, projection
+from xproj.core import precedents
+from xproj.recipe import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pyarrow as pa
+
+    from xproj.frequencies import Frequencies
+
+
+class _Votes(NamedTuple):
+    """Of the projected spans of a table the hashes of source phrases, and of source and target phrases, (spans,); of its
+    distinct target words the hashes, and how often each stands in the rows and inside a span, (words,)."""
+
+    phrases: np.ndarray
+    pairs: np.ndarray
+    words: np.ndarray
+    counts: np.ndarray
+    inside: np.ndarray
+
+
+def learn(tables: Iterable[pa.Table]) -> Frequencies:
+    """Word frequencies, capitals and precedents of the first rows of `tables`, which are read twice.
+
+    The tables are as projection.project takes them, with links. The first projection has default settings.
+
+    Raises:
+        SchemaError: see projection.project.
+    """
+    counted = frequencies.count(tables)
+    votes = [_votes(part, counted) for part in frequencies.first_rows(tables)]
+    if not votes:
+        return counted
+    phrases, pairs, words, counts, inside = (np.concatenate(parts) for parts in zip(*votes, strict=True))
+    known, which = np.unique(words, return_inverse=True)
+    counts, inside = (np.bincount(which, weights=values) for values in (counts, inside))
+    found = [np.unique(keys, return_counts=True) for keys in (phrases, pairs)]
+    of = [precedents.HashTable.of(*one) for one in (*found, (known, precedents.odds(inside, counts - inside)))]
+    return counted._replace(precedents=precedents.Precedents(*of))
+
+
+def _votes(table: pa.Table, counted: Frequencies) -> _Votes:
+    """What the first projection of a table finds; rows that are not projected have no say."""
+    live = projection.statuses(table) == projection.OK
+    problem, found = projection.solve(table, Project(), counted, live)
+    source, target = (frequencies.hashed(table[name]) for name in ("source_tokens", "target_tokens"))
+    inside = np.zeros(len(target.ids), dtype=np.bool_)
+    rows, entities = problem.rows[found.owner], problem.entities
+    spans = rows, entities.start[found.owner], entities.end[found.owner], found.start, found.end
+    phrases, pairs = precedents.span_hashes(*spans, *source, *target, inside)
+    lengths, size = np.diff(target.offsets), len(target.hashes)
+    counts, within = (
+        np.bincount(target.ids[chosen], minlength=size) for chosen in (np.repeat(live, lengths), inside)
+    )
+    return _Votes(phrases, pairs, target.hashes, counts, within)
