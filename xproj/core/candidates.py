@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from xproj.core.extension import moved
-from xproj.core.link_mass import linked_edges, linked_mass
+from xproj.core.link_mass import fill_linked_mass, linked_edges, linked_mass
 
 
 class Candidates(NamedTuple):
@@ -67,16 +67,22 @@ def ngrams(
     the total, then again.
     """
     count, room = 0, len(start)
+    longest = target_words.max() if len(target_words) else 0
+    most = (entity_end - entity_start).max() if len(rows) else 0
+    masses, of_entity, edges = np.empty((2, longest)), np.empty(most), np.empty((2, longest), dtype=np.int64)
     for k in range(len(rows)):
-        row = rows[k]
-        lo, hi = link_offsets[row], link_offsets[row + 1]
-        inside, _, _ = linked_mass(
-            entity_start[k], entity_end[k], link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], target_words[row]
-        )
+        row, first, last = rows[k], entity_start[k], entity_end[k]
+        lo, hi, words = link_offsets[row], link_offsets[row + 1], target_words[row]
+        inside = masses[0, :words]
+        fill_linked_mass(
+            first, last, link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], inside, masses[1, :words],
+            of_entity[: last - first],
+        )  # fmt: skip
         allowed = edge_allowed[edge_offsets[row] : edge_offsets[row + 1]]
         edge = linked_edges(inside, min_edge) & allowed
-        words = len(edge)
-        before, behind = np.arange(words), np.arange(words)
+        before, behind = edges[0, :words], edges[1, :words]
+        for t in range(words):
+            before[t] = behind[t] = t
         if grows[k]:
             of_row = role[edge_offsets[row] : edge_offsets[row + 1]]
             for t in np.flatnonzero(edge):
@@ -88,13 +94,13 @@ def ngrams(
                 if not edge[b - 1] or (runs_only and b < words and edge[b]):
                     continue
                 for move in range(3):
-                    first, last = before[a] if move == 1 else a, behind[b - 1] if move == 2 else b - 1
-                    if move and (last - first == b - 1 - a or last - first >= max_words):
+                    left, right = before[a] if move == 1 else a, behind[b - 1] if move == 2 else b - 1
+                    if move and (right - left == b - 1 - a or right - left >= max_words):
                         continue
-                    if not (allowed[first] and allowed[last]):
+                    if not (allowed[left] and allowed[right]):
                         continue
                     if count < room:
-                        start[count], end[count] = first, last + 1
+                        start[count], end[count] = left, right + 1
                     count += 1
         offsets[k + 1] = count
     return count

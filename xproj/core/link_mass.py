@@ -7,6 +7,27 @@ from numba import njit
 
 
 @njit(cache=True)
+def fill_linked_mass(
+    first: int,
+    last: int,
+    link_source: np.ndarray,
+    link_target: np.ndarray,
+    link_score: np.ndarray,
+    inside: np.ndarray,
+    outside: np.ndarray,
+    of_source: np.ndarray,
+) -> None:
+    """`linked_mass` into arrays that are there: (words,) twice, and (last - first,)."""
+    inside[:], outside[:], of_source[:] = 0.0, 0.0, 0.0
+    for k in range(len(link_source)):
+        if first <= link_source[k] < last:
+            inside[link_target[k]] += link_score[k]
+            of_source[link_source[k] - first] += link_score[k]
+        else:
+            outside[link_target[k]] += link_score[k]
+
+
+@njit(cache=True)
 def linked_mass(
     first: int, last: int, link_source: np.ndarray, link_target: np.ndarray, link_score: np.ndarray, words: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -14,14 +35,8 @@ def linked_mass(
 
     Returns the mass inside the span and outside it, (words,), and that of each source word of it, (last - first,).
     """
-    inside, outside = np.zeros(words), np.zeros(words)
-    of_source = np.zeros(last - first)
-    for k in range(len(link_source)):
-        if first <= link_source[k] < last:
-            inside[link_target[k]] += link_score[k]
-            of_source[link_source[k] - first] += link_score[k]
-        else:
-            outside[link_target[k]] += link_score[k]
+    inside, outside, of_source = np.empty(words), np.empty(words), np.empty(last - first)
+    fill_linked_mass(first, last, link_source, link_target, link_score, inside, outside, of_source)
     return inside, outside, of_source
 
 

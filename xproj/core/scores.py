@@ -31,7 +31,7 @@ from numba import njit
 
 from xproj.core.case import CAPITAL, OTHER, SMALL
 from xproj.core.extension import LINKED, MOST_COMMON
-from xproj.core.link_mass import linked_mass
+from xproj.core.link_mass import fill_linked_mass
 
 FORMS = ("posterior", "bounded", "raw")
 UNALIGNED = 0.9
@@ -70,42 +70,41 @@ def _value(inside: float, outside: float) -> tuple[float, float]:
 
 
 @njit(cache=True)
-def _costs(
+def _fill_costs(
     first: int,
     of_source: np.ndarray,
-    source: np.ndarray,
-    target: np.ndarray,
+    link_source: np.ndarray,
+    link_target: np.ndarray,
     source_common: np.ndarray,
     source_case: np.ndarray,
     target_common: np.ndarray,
     target_case: np.ndarray,
     contrast: np.ndarray,
-) -> np.ndarray:
-    """What each target word of a row costs at an edge, (words,).
+    cost: np.ndarray,
+) -> None:
+    """Fill `cost` (words,) with what each target word of a row costs at an edge.
 
-    `source` and `target` are the links of the entity, which begins at word `first` of its sentence; `of_source` is the
-    link mass of its words.
+    The links are those of the row, the entity begins at word `first` of its sentence; `of_source` is the link mass of
+    its words.
     """
-    words = len(target_common)
+    words, last = len(cost), first + len(of_source)
     partner, linked, capitals = np.zeros(words), np.zeros(words, dtype=np.bool_), np.ones(words, dtype=np.bool_)
-    for x in range(len(source)):
-        i, t = source[x], target[x]
-        partner[t] = max(partner[t], source_common[i])
-        linked[t] = True
-        capitals[t] &= source_case[i] == CAPITAL and i > 0
+    for x in range(len(link_source)):
+        i, t = link_source[x], link_target[x]
+        if first <= i < last:
+            partner[t] = max(partner[t], source_common[i])
+            linked[t] = True
+            capitals[t] &= source_case[i] == CAPITAL and i > 0
     missing = False
-    for k in range(len(of_source)):
-        i = first + k
-        content = of_source[k] < LINKED and source_common[i] < MOST_COMMON and source_case[i] != OTHER
+    for i in range(first, last):
+        content = of_source[i - first] < LINKED and source_common[i] < MOST_COMMON and source_case[i] != OTHER
         missing |= content and source_case[i] == CAPITAL and i > 0
-    cost = np.zeros(words)
     for t in range(words):
         cost[t] = COMMON * max(0.0, target_common[t] - partner[t])
         if target_case[t] == SMALL and (capitals[t] if linked[t] else missing):
             cost[t] += AGAINST_SMALL * contrast[0]
         elif target_case[t] == CAPITAL and missing and not linked[t]:
             cost[t] -= FOR_CAPITAL * contrast[1]
-    return cost
 
 
 @njit(cache=True)
@@ -143,38 +142,38 @@ def alignment(
 
     The traits of words are those of `Traits`.
     """
+    longest = target_words.max() if len(target_words) else 0
+    most = (entity_end - entity_start).max() if len(rows) else 0
+    # one set of arrays serves all entities
+    masses, costs, sums, of_entity = np.empty((2, longest)), np.zeros(longest), np.zeros((3, longest + 1)), np.empty((3, most))
     for k in range(len(rows)):
         if offsets[k] == offsets[k + 1]:
             continue
-        row = rows[k]
+        row, first, last = rows[k], entity_start[k], entity_end[k]
+        words, n_s = target_words[row], last - first
         lo, hi = link_offsets[row], link_offsets[row + 1]
         source, target, score = link_source[lo:hi], link_target[lo:hi], link_score[lo:hi]
-        first, last = entity_start[k], entity_end[k]
-        inside, outside, of_source = linked_mass(first, last, source, target, score, target_words[row])
-        mine = np.flatnonzero((source >= first) & (source < last))
-        words = len(inside)
+        inside, outside, cost = masses[0, :words], masses[1, :words], costs[:words]
+        of_source, covered, hits = of_entity[0, :n_s], of_entity[1, :n_s], of_entity[2, :n_s]
+        fill_linked_mass(first, last, source, target, score, inside, outside, of_source)
         # prefix sums over the target words: value, joining mass, number of linked words
-        value, joined, linked = np.zeros(words + 1), np.zeros(words + 1), np.zeros(words + 1)
+        value, joined, linked = sums[0], sums[1], sums[2]
         for t in range(words):
             gain, mass = _value(inside[t], outside[t])
             value[t + 1], joined[t + 1] = value[t] + gain, joined[t] + mass
             linked[t + 1] = linked[t] + (1.0 if inside[t] > 0.0 else 0.0)
-        cost = np.zeros(words)
         if len(target_common):
             here = slice(source_offsets[row], source_offsets[row + 1])
             there = slice(target_offsets[row], target_offsets[row + 1])
-            cost = _costs(
-                first, of_source, source[mine], target[mine], source_common[here], source_case[here],
-                target_common[there], target_case[there], contrast,
+            _fill_costs(
+                first, of_source, source, target, source_common[here], source_case[here], target_common[there],
+                target_case[there], contrast, cost,
             )  # fmt: skip
-        n_s = last - first
-        covered, hits = np.zeros(n_s), np.zeros(n_s)
         for c in range(offsets[k], offsets[k + 1]):
             a, b = start[c], end[c]
-            covered[:] = 0.0
-            hits[:] = 0.0
-            for x in mine:
-                if a <= target[x] < b:
+            covered[:], hits[:] = 0.0, 0.0
+            for x in range(len(source)):
+                if first <= source[x] < last and a <= target[x] < b:
                     covered[source[x] - first] += score[x]
                     hits[source[x] - first] += 1.0
             length = n_s + b - a
