@@ -24,7 +24,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from xproj import aligners, corpora, evaluation, frequencies, plain, projection, recipe
+from xproj import aligners, corpora, evaluation, plain, precedents, projection, recipe
 from xproj.columns import TokenColumn
 from xproj.errors import BackendError
 from xproj.languages import lookup
@@ -95,7 +95,7 @@ def links(table: pa.Table, settings: recipe.Align, target_language: str = "und")
 def score(table: pa.Table, column: pa.Array, settings: recipe.Project) -> evaluation.ProjectionScores:
     """Project with these links and compare with the gold target entities."""
     table = table.append_column("links", column)
-    projected = projection.project(table, settings, frequencies.count([table]))
+    projected = projection.project(table, settings, precedents.learn([table]))
     table = table.append_column("target_entities", projected.target_entities)
     table = table.append_column("dropped", projected.dropped)
     status = table.column_names.index("status")

@@ -19,7 +19,7 @@ import quality
 from rich.console import Console
 from rich.table import Table
 
-from xproj import evaluation, frequencies, projection, recipe, voting
+from xproj import evaluation, precedents, projection, recipe, voting
 from xproj.languages import lookup
 from xproj.schema import status_array
 
@@ -56,7 +56,7 @@ def projected(table: pa.Table, settings: dict[str, Any], language: str) -> pa.Ta
     """The table with links and target entities."""
     links, _ = quality.links(table, recipe.Align(**settings), lookup(language).code)
     table = table.append_column("links", links)
-    found = projection.project(table, recipe.Project(), frequencies.count([table]))
+    found = projection.project(table, recipe.Project(), precedents.learn([table]))
     table = table.append_column("target_entities", found.target_entities).append_column("dropped", found.dropped)
     status = table.column_names.index("status")
     return table.set_column(status, "status", status_array(found.status))

@@ -13,8 +13,8 @@ from test_projection import check_accounting, random_rows, table
 from xproj import problems, projection, recipe, refinement
 from xproj.columns import LinkColumn
 from xproj.core.refinement import MODES
+from xproj.corpus_counts import count
 from xproj.errors import SchemaError
-from xproj.frequencies import count
 from xproj.pipeline import advice
 from xproj.schema import COLUMNS, STATUSES, conform
 from xproj.stages import Project
@@ -41,10 +41,10 @@ def back(rows):
     }
 
 
-def refined(rows, backs, mode, frequencies=None, **options):
+def refined(rows, backs, mode, counts=None, **options):
     """Entities of the first row as (start, end, source entity), its losses, and those of the direct path."""
     given_ = table(rows, **back(backs))
-    result = refinement.project(given_, recipe.Project(**options), frequencies, mode=mode)
+    result = refinement.project(given_, recipe.Project(**options), counts, mode=mode)
     for found in result:
         check_accounting(given_, found)
     spans = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from xproj import frequencies, projection
+from xproj import corpus_counts, projection
 from xproj.core import precedents
 from xproj.recipe import Project
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from xproj.frequencies import Frequencies
+    from xproj.corpus_counts import CorpusCounts
 
 
 class _Votes(NamedTuple):
-    """Of the projected spans of a table the hashes of source phrases, and of source and target phrases, (spans,); of its
-    distinct target words the hashes, and how often each stands in the rows and inside a span, (words,)."""
+    """Of the projected spans of a table the hashes of source phrases, and of source and target phrases, (spans,); of
+    its distinct target words the hashes, and how often each stands in the rows and inside a span, (words,)."""
 
     phrases: np.ndarray
     pairs: np.ndarray
@@ -30,7 +30,7 @@ class _Votes(NamedTuple):
     inside: np.ndarray
 
 
-def learn(tables: Iterable[pa.Table]) -> Frequencies:
+def learn(tables: Iterable[pa.Table]) -> CorpusCounts:
     """Word frequencies, capitals and precedents of the first rows of `tables`, which are read twice.
 
     The tables are as projection.project takes them, with links. The first projection has default settings.
@@ -38,8 +38,8 @@ def learn(tables: Iterable[pa.Table]) -> Frequencies:
     Raises:
         SchemaError: see projection.project.
     """
-    counted = frequencies.count(tables)
-    votes = [_votes(part, counted) for part in frequencies.first_rows(tables)]
+    counted = corpus_counts.count(tables)
+    votes = [_votes(part, counted) for part in corpus_counts.first_rows(tables)]
     if not votes:
         return counted
     phrases, pairs, words, counts, inside = (np.concatenate(parts) for parts in zip(*votes, strict=True))
@@ -50,17 +50,16 @@ def learn(tables: Iterable[pa.Table]) -> Frequencies:
     return counted._replace(precedents=precedents.Precedents(*of))
 
 
-def _votes(table: pa.Table, counted: Frequencies) -> _Votes:
+def _votes(table: pa.Table, counted: CorpusCounts) -> _Votes:
     """What the first projection of a table finds; rows that are not projected have no say."""
     live = projection.statuses(table) == projection.OK
     problem, found = projection.solve(table, Project(), counted, live)
-    source, target = (frequencies.hashed(table[name]) for name in ("source_tokens", "target_tokens"))
+    source, target = (corpus_counts.hashed(table[name]) for name in ("source_tokens", "target_tokens"))
     inside = np.zeros(len(target.ids), dtype=np.bool_)
-    rows, entities = problem.rows[found.owner], problem.entities
-    spans = rows, entities.start[found.owner], entities.end[found.owner], found.start, found.end
+    kept = live[problem.rows[found.owner]]
+    owner, entities = found.owner[kept], problem.entities
+    spans = problem.rows[owner], entities.start[owner], entities.end[owner], found.start[kept], found.end[kept]
     phrases, pairs = precedents.span_hashes(*spans, *source, *target, inside)
     lengths, size = np.diff(target.offsets), len(target.hashes)
-    counts, within = (
-        np.bincount(target.ids[chosen], minlength=size) for chosen in (np.repeat(live, lengths), inside)
-    )
+    counts, within = (np.bincount(target.ids[chosen], minlength=size) for chosen in (np.repeat(live, lengths), inside))
     return _Votes(phrases, pairs, target.hashes, counts, within)

@@ -21,7 +21,7 @@ from xproj.span_scores import score_candidates
 
 if TYPE_CHECKING:
     from xproj.core.candidates import Candidates
-    from xproj.frequencies import Frequencies
+    from xproj.corpus_counts import CorpusCounts
     from xproj.problems import Problem
     from xproj.recipe import Project
 
@@ -38,19 +38,19 @@ class Projected(NamedTuple):
     status: np.ndarray
 
 
-def project(table: pa.Table, settings: Project, frequencies: Frequencies | None = None) -> Projected:
+def project(table: pa.Table, settings: Project, corpus: CorpusCounts | None = None) -> Projected:
     """Project the source entities of every row with status ok.
 
     `table` has the columns id, source_tokens, target_tokens, source_entities, source_predicted, status; links, if the
     settings need them; with model scores candidates and score_*; with candidates from markers marked_text. A row
-    without source labels gets the status unlabelled, one without words empty_source or empty_target. `frequencies` are
-    those of the corpus (see frequencies.count); without them the posterior score cannot tell articles from names.
+    without source labels gets the status unlabelled, one without words empty_source or empty_target. `corpus` is
+    what is known of the whole (see precedents.learn); without it the posterior score cannot tell articles from names.
 
     Raises:
         SchemaError: links, entities or candidates outside their sentence, or scores that do not fit the candidates.
     """
     status = statuses(table)
-    return conclude(*solve(table, settings, frequencies, status == OK), settings, status)
+    return conclude(*solve(table, settings, corpus, status == OK), settings, status)
 
 
 def statuses(table: pa.Table) -> np.ndarray:
@@ -71,7 +71,7 @@ def _is_empty(tokens: pa.ChunkedArray | pa.Array) -> pa.Array:
 
 
 def solve(
-    table: pa.Table, settings: Project, frequencies: Frequencies | None, live: np.ndarray
+    table: pa.Table, settings: Project, corpus: CorpusCounts | None, live: np.ndarray
 ) -> tuple[Problem, Solution]:
     """The spans of the entities of the rows that are `live`, (rows,), and what became of each.
 
@@ -85,7 +85,7 @@ def solve(
     elif settings.solver == "heuristic":
         solution = _filter(problem, settings, _heuristic(problem, settings))
     else:
-        solution = _filter(problem, settings, _match(problem, settings, table, frequencies))
+        solution = _filter(problem, settings, _match(problem, settings, table, corpus))
     return problem, solution
 
 
@@ -101,9 +101,9 @@ def conclude(problem: Problem, solution: Solution, settings: Project, status: np
     return Projected(entities, solution.dropped(problem.entities, problem.rows), status)
 
 
-def _match(problem: Problem, settings: Project, table: pa.Table, frequencies: Frequencies | None) -> Solution:
+def _match(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCounts | None) -> Solution:
     """Candidates, their scores, and the solver."""
-    found, total = score_candidates(problem, settings, table, frequencies)
+    found, total = score_candidates(problem, settings, table, corpus)
     owner, chosen = _solve(problem, settings, table, found, total)
     usable = (total > 0.0) & (total >= np.float32(settings.min_score))
     counts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(usable)])

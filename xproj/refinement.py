@@ -29,7 +29,7 @@ from xproj.solution import KEPT, OVERLAP, REJECTED, Solution
 
 if TYPE_CHECKING:
     from xproj.columns import Bool
-    from xproj.frequencies import Frequencies
+    from xproj.corpus_counts import CorpusCounts
     from xproj.projection import Projected
     from xproj.recipe import Project
 
@@ -54,7 +54,7 @@ class Back(NamedTuple):
     links: LinkColumn
 
 
-def project(table: pa.Table, settings: Project, frequencies: Frequencies | None = None, *, mode: str) -> Refined:
+def project(table: pa.Table, settings: Project, corpus: CorpusCounts | None = None, *, mode: str) -> Refined:
     """Project the source entities of every row with status ok, in one of the modes of the module.
 
     `table` is as in projection.project, with back_tokens, back_entities and back_links. A row without back-translation
@@ -68,13 +68,13 @@ def project(table: pa.Table, settings: Project, frequencies: Frequencies | None 
         raise ValueError(f"unknown mode {mode!r}; known: {', '.join(refinement.MODES[1:])}")
     status = projection.statuses(table)
     live = status == projection.OK
-    problem, direct = projection.solve(table, settings, frequencies, live)
+    problem, direct = projection.solve(table, settings, corpus, live)
     back = read(table, live)
     if mode == "add":
-        solution = projection.solve(_added(table, back), settings, frequencies, live)[1]
+        solution = projection.solve(_added(table, back), settings, corpus, live)[1]
     else:
         # both sides are of the target language now, and precedents are of phrases of the source language
-        same = frequencies and frequencies._replace(source=frequencies.target, precedents=None)
+        same = corpus and corpus._replace(source=corpus.target, precedents=None)
         solution = projection.solve(_replaced(table, back), settings, same, live)[1]
     if mode == "filter":
         agreeing = refinement.agreeing(*direct[:3], *solution[:3])

@@ -9,14 +9,14 @@ import numpy as np
 from xproj import evidence
 from xproj.core import candidates as spans
 from xproj.core import extension, precedents, scores
-from xproj.frequencies import UNKNOWN, hashed, traits
+from xproj.corpus_counts import UNKNOWN, hashed, traits
 from xproj.recipe import COMPUTED
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from xproj.core.precedents import Precedents
-    from xproj.frequencies import Frequencies
+    from xproj.corpus_counts import CorpusCounts
     from xproj.problems import Problem
     from xproj.recipe import Project
 
@@ -26,7 +26,7 @@ CANDIDATES_EACH = 16
 
 
 def score_candidates(
-    problem: Problem, settings: Project, table: pa.Table, frequencies: Frequencies | None = None
+    problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCounts | None = None
 ) -> tuple[spans.Candidates, np.ndarray]:
     """The candidates of every entity and their weighted total scores, (candidates,) float32."""
     models = {name: weight for name, weight in settings.scores.items() if name not in COMPUTED}
@@ -41,7 +41,7 @@ def score_candidates(
     elif given is not None:
         found = given.found
     else:
-        seen = _growing(problem, settings, table, frequencies)
+        seen = _growing(problem, settings, table, corpus)
         found = _aligned(problem, settings, seen)
     total = np.zeros(len(found.start), dtype=np.float32)
     if marked is not None:
@@ -50,9 +50,9 @@ def score_candidates(
         if given is None and marked is None:
             total += np.float32(weight) * _alignment(problem, settings, found, seen.traits)
         else:
-            total += np.float32(weight) * _alignment_of_given(problem, settings, found, table, frequencies)
-        if known := frequencies and settings.alignment_form == "posterior" and frequencies.precedents:
-            _add_precedents(problem, known, found, table, weight, total)
+            total += np.float32(weight) * _alignment_of_given(problem, settings, found, table, corpus)
+        if corpus and corpus.precedents and settings.precedents and settings.alignment_form == "posterior":
+            _add_precedents(problem, corpus.precedents, found, table, weight, total)
     if weight := settings.scores.get("orthographic", 0.0):
         total += np.float32(weight) * evidence.orthographic(table, problem.entities, problem.rows, found)
     for name, weight in models.items():
@@ -73,12 +73,12 @@ class Seen(NamedTuple):
 NOTHING_SEEN = Seen(UNKNOWN, np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int8))
 
 
-def _growing(problem: Problem, settings: Project, table: pa.Table, frequencies: Frequencies | None) -> Seen:
+def _growing(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCounts | None) -> Seen:
     """What words show before candidates are listed, if the posterior form of the alignment score asks for it."""
     entities, words = problem.entities, len(problem.edge_allowed)
     grows = np.zeros(len(problem.rows), dtype=np.bool_)
     asked = settings.alignment_form == "posterior" and settings.scores.get("alignment", 0.0)
-    if frequencies is None or not asked:
+    if corpus is None or not asked:
         return NOTHING_SEEN._replace(grows=grows, role=np.zeros(words, dtype=np.int8))
     # an entity of a failed row is a placeholder that may point outside its sentence
     live = problem.live[problem.rows]
@@ -86,7 +86,7 @@ def _growing(problem: Problem, settings: Project, table: pa.Table, frequencies: 
     links = problem.links.offsets, problem.links.source, problem.links.target, problem.links.score
     wanted, free = np.zeros(words, dtype=np.bool_), np.zeros(words, dtype=np.bool_)
     extension.surroundings(*at, *links, problem.target_words, problem.target_offsets, MIN_EDGE, wanted, free)
-    found = traits(table, frequencies, at, wanted)
+    found = traits(table, corpus, at, wanted)
     if settings.candidates == "ngrams":
         mine = np.zeros(len(at[0]), dtype=np.bool_)
         source = found.source_common, found.source_case, found.source_offsets
@@ -96,7 +96,7 @@ def _growing(problem: Problem, settings: Project, table: pa.Table, frequencies: 
 
 
 def _traits_of(
-    problem: Problem, table: pa.Table, frequencies: Frequencies | None, found: spans.Candidates
+    problem: Problem, table: pa.Table, corpus: CorpusCounts | None, found: spans.Candidates
 ) -> scores.Traits:
     """The traits of the words of the entities and of the edges of given candidates."""
     entities, rows = problem.entities, problem.rows
@@ -105,7 +105,7 @@ def _traits_of(
     base = np.repeat(problem.target_offsets[rows], np.diff(found.offsets))[words]
     wanted = np.zeros(len(problem.edge_allowed), dtype=np.bool_)
     wanted[base + found.start[words]] = wanted[base + found.end[words] - 1] = True
-    return traits(table, frequencies, (rows[live], entities.start[live], entities.end[live]), wanted)
+    return traits(table, corpus, (rows[live], entities.start[live], entities.end[live]), wanted)
 
 
 def _alignment(problem: Problem, settings: Project, found: spans.Candidates, known: scores.Traits) -> np.ndarray:
@@ -121,7 +121,7 @@ def _alignment(problem: Problem, settings: Project, found: spans.Candidates, kno
 
 
 def _alignment_of_given(
-    problem: Problem, settings: Project, found: spans.Candidates, table: pa.Table, frequencies: Frequencies | None
+    problem: Problem, settings: Project, found: spans.Candidates, table: pa.Table, corpus: CorpusCounts | None
 ) -> np.ndarray:
     """The alignment score of candidates that may have unlinked words at their edges, (candidates,) float32.
 
@@ -137,7 +137,7 @@ def _alignment_of_given(
         problem.target_words, MIN_EDGE, part.start, part.end,
     )  # fmt: skip
     scored = part if posterior else found
-    total = _alignment(problem, settings, scored, _traits_of(problem, table, frequencies, scored))
+    total = _alignment(problem, settings, scored, _traits_of(problem, table, corpus, scored))
     words = np.repeat(entities.end - entities.start, np.diff(found.offsets))
     if posterior:
         total *= ((words + part.end - part.start) / (words + found.end - found.start)).astype(np.float32)

@@ -9,7 +9,7 @@ from xproj.columns import EntityColumn, LinkColumn
 from xproj.core import candidates, scores
 from xproj.core.case import CAPITAL, CASELESS, OTHER, SMALL
 from xproj.core.extension import BLOCKS, ENDS, PASSES
-from xproj.frequencies import UNKNOWN
+from xproj.corpus_counts import UNKNOWN
 
 WORDS = 8
 L1 = [(3, 4), (4, 5)]

@@ -39,7 +39,8 @@ class Stream:
             yield model.Rows(self.source.encode(source), source.offsets, self.target.encode(target), target.offsets)
 
     def count(self) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
-        """Sentence pairs with two sides, without names; and in which case each source and target word is written, (words, CASES)."""
+        """Sentence pairs with two sides, names left out; and in which case each source and target word is written,
+        (words, CASES)."""
         pairs, counts = 0, [np.zeros((0, capitals.CASES), dtype=np.int64) for _ in range(2)]
         for part in self._pairs():
             if part is not self.names:

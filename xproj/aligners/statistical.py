@@ -56,7 +56,7 @@ class StatisticalAligner:
     def fit(
         self, parts: Pairs, *, languages: tuple[str, str], output: Path, progress: Progress | None = None
     ) -> dict[str, int | float]:
-        """Learn the tables of every view from `parts`, `prime` and names (see `names`), and save them in the folder `output`."""
+        """Learn the tables of every view from `parts`, `prime` and `names`, and save them in the folder `output`."""
         settings = self.settings
         source, target = Vocabulary(), Vocabulary()
         stream = Stream(parts, settings, languages, source, target)

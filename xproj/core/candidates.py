@@ -38,6 +38,15 @@ def link_outside(
 
 
 @njit(cache=True)
+def _fill_moves(edge: np.ndarray, role: np.ndarray, grows: bool, before: np.ndarray, behind: np.ndarray) -> None:
+    """Where each edge word of a row may move to, to the left and to the right; all (words,)."""
+    for t in range(len(edge)):
+        before[t] = behind[t] = t
+        if grows and edge[t]:
+            before[t], behind[t] = moved(t, -1, role), moved(t, 1, role)
+
+
+@njit(cache=True)
 def ngrams(
     rows: np.ndarray,
     entity_start: np.ndarray,
@@ -81,12 +90,7 @@ def ngrams(
         allowed = edge_allowed[edge_offsets[row] : edge_offsets[row + 1]]
         edge = linked_edges(inside, min_edge) & allowed
         before, behind = edges[0, :words], edges[1, :words]
-        for t in range(words):
-            before[t] = behind[t] = t
-        if grows[k]:
-            of_row = role[edge_offsets[row] : edge_offsets[row + 1]]
-            for t in np.flatnonzero(edge):
-                before[t], behind[t] = moved(t, -1, of_row), moved(t, 1, of_row)
+        _fill_moves(edge, role[edge_offsets[row] : edge_offsets[row + 1]], grows[k], before, behind)
         for a in range(words):
             if not edge[a] or (runs_only and a > 0 and edge[a - 1]):
                 continue

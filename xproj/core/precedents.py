@@ -6,9 +6,9 @@ often each target word stands inside a span and outside. For a candidate C of an
     consensus   votes(E → C) / (votes(E) + 1),      the entity's own vote left out
     boundary    ¼ · (odds(first word) + odds(last word) − odds(word before) − odds(word behind))
 
-with odds(w) = ln((inside + ½) / (outside + ½)), one of each left out: the word that is judged is among them. A word that
-is beyond the sentence, or was not counted, has odds 0. CONSENSUS · consensus + BOUNDARY · boundary are added to the
-alignment score. Small and capital letters from A to Z count as equal.
+with odds(w) = ln((inside + ½) / (outside + ½)), one of each left out: the word that is judged is among them. A word
+that is beyond the sentence, or was not counted, has odds 0. CONSENSUS · consensus + BOUNDARY · boundary are added to
+the alignment score. Small and capital letters from A to Z count as equal.
 
 Words and phrases are known by 64-bit hashes: FNV-1a of the letters of a word, and of the hashes of a phrase's words.
 """
@@ -65,7 +65,7 @@ def _place(keys: np.ndarray, key: np.uint64) -> int:
     at = (key ^ (key >> np.uint64(32))) & mask
     while keys[at] != key and keys[at] != _FREE:
         at = (at + np.uint64(1)) & mask
-    return np.int64(at)
+    return int(at)
 
 
 @njit(cache=True)
@@ -162,7 +162,7 @@ def add_scores(
     """Add `weight` times what precedents say for each candidate to `total` (candidates,), its score so far.
 
     Candidates are flat by entity, as everywhere; words are as in `span_hashes`, and `word_odds` are those of the
-    distinct target words. The vote of an entity was for its best candidate so far.
+    distinct target words. The vote of an entity was for the words of its best candidate so far.
     """
     for k in range(len(rows)):
         low, high = offsets[k], offsets[k + 1]
@@ -185,12 +185,12 @@ def add_scores(
         others = votes[_place(phrases, phrase)]
         if others == 0.0:
             continue
-        pair = _phrase(phrase, words[start[own] : end[own]], target_hashes)
-        mine = min(1.0, pair_votes[_place(pairs, pair)])
+        voted = _phrase(phrase, words[start[own] : end[own]], target_hashes)
+        mine = min(1.0, pair_votes[_place(pairs, voted)])
         others -= mine
         if others == 0.0:
             continue
         for c in range(low, high):
             pair = _phrase(phrase, words[start[c] : end[c]], target_hashes)
-            found = pair_votes[_place(pairs, pair)] - (mine if c == own else 0.0)
+            found = pair_votes[_place(pairs, pair)] - (mine if pair == voted else 0.0)
             total[c] += weight * CONSENSUS * found / (others + 1.0)

@@ -145,7 +145,8 @@ def alignment(
     longest = target_words.max() if len(target_words) else 0
     most = (entity_end - entity_start).max() if len(rows) else 0
     # one set of arrays serves all entities
-    masses, costs, sums, of_entity = np.empty((2, longest)), np.zeros(longest), np.zeros((3, longest + 1)), np.empty((3, most))
+    masses, costs, of_entity = np.empty((2, longest)), np.zeros(longest), np.empty((3, most))
+    sums = np.zeros((3, longest + 1))
     for k in range(len(rows)):
         if offsets[k] == offsets[k + 1]:
             continue

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from xproj.frequencies import Frequencies
+    from xproj.corpus_counts import CorpusCounts
     from xproj.stages.base import Counts, Progress
 
 
@@ -60,17 +60,17 @@ class Project(Stage):
 
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
         """Count the frequent words of both sides, and what a first projection finds."""
-        from xproj import frequencies, precedents
+        from xproj import corpus_counts, precedents
 
-        found = precedents.learn(inputs) if self.recipe.project.precedents else frequencies.count(inputs)
-        frequencies.save(found, output)
+        found = precedents.learn(inputs) if self.recipe.project.precedents else corpus_counts.count(inputs)
+        corpus_counts.save(found, output)
         return {"words.source": len(found.source), "words.target": len(found.target)}
 
     @cached_property
-    def _frequencies(self) -> Frequencies | None:
-        from xproj import frequencies
+    def _counts(self) -> CorpusCounts | None:
+        from xproj import corpus_counts
 
-        return frequencies.load(self.fitted) if self.fitted is not None else None
+        return corpus_counts.load(self.fitted) if self.fitted is not None else None
 
     def map(self, table: pa.Table, first_row: int = 0) -> Mapped:
         """Project every row that is ok.
@@ -83,9 +83,9 @@ class Project(Stage):
         settings, mode = self.recipe.project, self.recipe.align.refine
         counts: Counts = {}
         if mode == "off":
-            projected = projection.project(table, settings, self._frequencies)
+            projected = projection.project(table, settings, self._counts)
         else:
-            projected, direct = refinement.project(table, settings, self._frequencies, mode=mode)
+            projected, direct = refinement.project(table, settings, self._counts, mode=mode)
             counts["entities.projected.direct"] = with_span(table["source_entities"], direct.target_entities)
         counts = count_rows(table, projected.status) | counts | problems.weak_links(table, settings)
         counts["entities"] = total(table["source_entities"])

@@ -1,6 +1,7 @@
-"""What the alignment score knows of words: which ones are common, and what their capital letters say.
+"""What the alignment score knows of a corpus: which words are common, what capital letters say, and precedents.
 
-`count` reads the first rows of a corpus, `save` and `load` keep the result, `traits` looks words of a table up.
+`count` reads the first rows of a corpus, `precedents.learn` adds what a first projection of them finds; `save` and
+`load` keep the result, `traits` and `hashed` look words of a table up.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ _NONE = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int8), np.empty(0, d
 UNKNOWN = Traits(*_NONE, *_NONE, np.zeros(2))
 
 
-class Frequencies(NamedTuple):
-    """Relative frequencies of the frequent words of both sides, and the contrast of capitals (see core.case)."""
+class CorpusCounts(NamedTuple):
+    """Relative frequencies of the frequent words of both sides, the contrast of capitals (see core.case), and what the
+    corpus projects elsewhere (see core.precedents)."""
 
     source: dict[str, float]
     target: dict[str, float]
@@ -37,7 +39,7 @@ class Frequencies(NamedTuple):
     precedents: Precedents | None = None
 
 
-def count(tables: Iterable[pa.Table]) -> Frequencies:
+def count(tables: Iterable[pa.Table]) -> CorpusCounts:
     """Count the words of the first ROWS rows; the tables have source_tokens and target_tokens, and may have links."""
     counts = frequency.FrequencyCount(), frequency.FrequencyCount()
     mass = np.zeros((2, 2))
@@ -47,7 +49,7 @@ def count(tables: Iterable[pa.Table]) -> Frequencies:
             side.add(tokens)
         if "links" in part.column_names:
             _count_cases(LinkColumn.read(part["links"]), sides[0], sides[1], mass)
-    return Frequencies(counts[0].frequencies(), counts[1].frequencies(), case.contrast(mass))
+    return CorpusCounts(counts[0].frequencies(), counts[1].frequencies(), case.contrast(mass))
 
 
 def first_rows(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -100,43 +102,45 @@ def _cases(tokens: TokenColumn) -> np.ndarray:
     return np.asarray(case.cases(distinct)[ids])
 
 
-def save(frequencies: Frequencies, folder: Path) -> None:
-    """Write the frequencies into a folder."""
-    words = frequencies._asdict()
+def save(counts: CorpusCounts, folder: Path) -> None:
+    """Write the counts into a folder."""
+    words = counts._asdict()
     found = words.pop("precedents")
     text = json.dumps(words, ensure_ascii=False, indent=0, sort_keys=True)
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
     if found is not None:
-        named = {f"{name}.{field}": array for name, one in found._asdict().items() for field, array in one._asdict().items()}
+        named = {
+            f"{name}.{field}": array for name, one in found._asdict().items() for field, array in one._asdict().items()
+        }
         np.savez(folder / PRECEDENTS, allow_pickle=False, **named)
 
 
-def load(folder: Path) -> Frequencies:
-    """The frequencies that `save` wrote."""
+def load(folder: Path) -> CorpusCounts:
+    """The counts that `save` wrote."""
     found = json.loads((folder / FILE).read_text(encoding="utf-8"))
     precedents = None
     if (folder / PRECEDENTS).exists():
         with np.load(folder / PRECEDENTS) as kept:
             of = {name: HashTable(kept[f"{name}.keys"], kept[f"{name}.values"]) for name in Precedents._fields}
         precedents = Precedents(**of)
-    return Frequencies(found["source"], found["target"], tuple(found["contrast"]), precedents)
+    return CorpusCounts(found["source"], found["target"], tuple(found["contrast"]), precedents)
 
 
 def traits(
     table: pa.Table,
-    frequencies: Frequencies | None,
+    counts: CorpusCounts | None,
     source_spans: tuple[np.ndarray, np.ndarray, np.ndarray],
     target_wanted: np.ndarray,
 ) -> Traits:
-    """How common the words of entities and some target words are, and their case; `UNKNOWN` without frequencies.
+    """How common the words of entities and some target words are, and their case; `UNKNOWN` without counts.
 
     Args:
         table: with source_tokens and target_tokens.
-        frequencies: of the corpus.
+        counts: of the corpus.
         source_spans: rows, starts and ends of the entities, (entities,) each.
         target_wanted: over all target words, those that are looked up.
     """
-    if frequencies is None:
+    if counts is None:
         return UNKNOWN
     offsets, words, _ = flatten(table["source_tokens"])
     rows, start, end = source_spans
@@ -144,10 +148,10 @@ def traits(
     lengths = end - start
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     inside[np.repeat(offsets[rows] + start, lengths) + within] = True
-    source = _look_up(words, inside, frequencies.source)
+    source = _look_up(words, inside, counts.source)
     target_offsets, words, _ = flatten(table["target_tokens"])
-    target = _look_up(words, target_wanted, frequencies.target)
-    return Traits(*source, offsets, *target, target_offsets, np.array(frequencies.contrast))
+    target = _look_up(words, target_wanted, counts.target)
+    return Traits(*source, offsets, *target, target_offsets, np.array(counts.contrast))
 
 
 def _look_up(words: pa.Array, wanted: np.ndarray, frequencies: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:

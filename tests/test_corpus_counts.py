@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from xproj import frequencies
+from xproj import corpus_counts
 from xproj.columns import LinkColumn, TokenColumn
 from xproj.core.case import SMALL
 from xproj.core.frequency import HALF, RAREST, FrequencyCount, commonness
@@ -34,36 +34,38 @@ def test_only_the_first_rows_are_read():
             read.append(k)
             yield table([[f"w{k}"]] * 10_000)
 
-    found = frequencies.count(tables())
+    found = corpus_counts.count(tables())
     assert found.target == {"w0": 0.5, "w1": 0.5} and read == [0, 1]
 
 
 def test_saved_frequencies_load(tmp_path):
-    found = frequencies.count([table([["é", "b"]])])
-    frequencies.save(found, tmp_path)
-    assert frequencies.load(tmp_path) == found == frequencies.Frequencies({"b": 0.5, "é": 0.5}, {"b": 0.5, "é": 0.5})
+    found = corpus_counts.count([table([["é", "b"]])])
+    corpus_counts.save(found, tmp_path)
+    assert (
+        corpus_counts.load(tmp_path) == found == corpus_counts.CorpusCounts({"b": 0.5, "é": 0.5}, {"b": 0.5, "é": 0.5})
+    )
 
 
 def test_links_show_what_capitals_are_worth(tmp_path):
     rows = table([["the", "Ana", "ran"], ["a", "Bo", "sat", "x"]])
     links = [[(0, 0), (1, 1), (2, 2)], [(1, 1), (2, 2), (3, 3)]]
-    found = frequencies.count([rows.append_column("links", LinkColumn.of(links).write())])
+    found = corpus_counts.count([rows.append_column("links", LinkColumn.of(links).write())])
     assert found.contrast == pytest.approx((np.log(4 / 5 / (1 / 4)), np.log(3 / 4 / (1 / 5))))
-    frequencies.save(found, tmp_path)
-    assert frequencies.load(tmp_path) == found
+    corpus_counts.save(found, tmp_path)
+    assert corpus_counts.load(tmp_path) == found
     outside = [[(9, 1), (-1, 2), (2, 7)], []]
-    assert frequencies.count([rows.append_column("links", LinkColumn.of(outside).write())]).contrast == (0, 0)
+    assert corpus_counts.count([rows.append_column("links", LinkColumn.of(outside).write())]).contrast == (0, 0)
 
 
 def test_edges_and_entities_are_looked_up():
     rows = table([["a", "b", "a"], ["b", "a", "c", "a"]]).slice(1)
-    found = frequencies.Frequencies({"a": HALF, "b": HALF}, {"a": HALF, "c": HALF})
+    found = corpus_counts.CorpusCounts({"a": HALF, "b": HALF}, {"a": HALF, "c": HALF})
     spans = np.array([0]), np.array([0]), np.array([2])
-    known = frequencies.traits(rows, found, spans, np.array([False, True, True, False]))
+    known = corpus_counts.traits(rows, found, spans, np.array([False, True, True, False]))
     assert known.source_common.tolist() == [0.5, 0.5, 0, 0] and known.target_common.tolist() == [0, 0.5, 0.5, 0]
     assert known.source_case.tolist() == [SMALL, SMALL, 0, 0] and known.target_case.tolist() == [0, SMALL, SMALL, 0]
-    assert frequencies.traits(rows, None, spans, np.zeros(4, dtype=bool)) is frequencies.UNKNOWN
+    assert corpus_counts.traits(rows, None, spans, np.zeros(4, dtype=bool)) is corpus_counts.UNKNOWN
 
 
 def test_an_empty_corpus_has_no_frequencies():
-    assert frequencies.count([]) == ({}, {}, (0, 0))
+    assert corpus_counts.count([]) == ({}, {}, (0, 0))

@@ -1,0 +1,115 @@
+"""What the corpus projects elsewhere: hashes, and the scores against plain Python."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xproj.core import precedents
+from xproj.core.precedents import BOUNDARY, CONSENSUS, HashTable, Precedents
+
+VOCABULARY = ["a", "b", "c", "der", "über"]
+sentences = st.lists(st.sampled_from(range(len(VOCABULARY))), min_size=1, max_size=7)
+keys = st.integers(1, 2**64 - 1)
+
+
+def hashes(words):
+    """The hash of each word, (n,) uint64."""
+    letters = [word.encode() for word in words]
+    offsets = np.cumsum([0, *map(len, letters)])
+    return precedents.word_hashes(offsets, np.frombuffer(b"".join(letters), dtype=np.uint8))
+
+
+@given(st.dictionaries(keys, st.integers(-9, 9), max_size=200), st.lists(keys, max_size=20))
+def test_a_table_is_a_dictionary_with_zero_for_what_is_missing(known, others):
+    table = HashTable.of(np.array(list(known), dtype=np.uint64), np.array(list(known.values()), dtype=np.float32))
+    wanted = [*known, *others]
+    assert table.look_up(np.array(wanted, dtype=np.uint64)).tolist() == [known.get(key, 0) for key in wanted]
+    assert np.count_nonzero(table.keys) == len(known) <= len(table.keys) / 2
+
+
+def test_keys_that_collide_are_told_apart():
+    colliding = np.arange(1, 9, dtype=np.uint64) << np.uint64(40) | (np.arange(1, 9, dtype=np.uint64) << np.uint64(8))
+    assert HashTable.of(colliding, np.arange(8)).look_up(colliding).tolist() == list(range(8))
+
+
+def test_words_are_known_by_their_letters():
+    one, other = hashes(["Der", "Übel", "", "x"]), hashes(["der", "übel", "", "y"])
+    assert (one == other).tolist() == [True, False, True, False], "only A to Z are made small"
+    assert len(hashes([])) == 0 and len(set(hashes(VOCABULARY).tolist())) == len(VOCABULARY)
+    # FNV-1a of "a", from its definition
+    assert hashes(["a"])[0] == ((14695981039346656037 ^ ord("a")) * 1099511628211) % 2**64
+
+
+def test_odds_leave_one_out():
+    found = precedents.odds(np.array([0, 1, 5, 1, 2]), np.array([0, 0, 0, 7, 2]))
+    expected = [1, 1, 4.5 / 0.5, 0.5 / 6.5, 1]
+    assert np.exp(found) == pytest.approx(expected)
+
+
+def reference(source, target, entity, spans, before, votes, odds, weight):
+    """The scores of the module in plain Python; `votes` count pairs of phrases."""
+    phrase = tuple(source[entity[0] : entity[1]])
+    given_ = [tuple(target[a:b]) for a, b in spans]
+    own = before.index(max(before))
+    of_phrase = {pair: count for pair, count in votes.items() if pair[0] == phrase}
+    if of_phrase.get((phrase, given_[own])):
+        of_phrase[phrase, given_[own]] -= 1
+    total = []
+    for number, (a, b) in enumerate(spans):
+        one = of_phrase.get((phrase, given_[number]), 0)
+        value = lambda at: odds.get(target[at], 0.0) if 0 <= at < len(target) else 0.0  # noqa: E731
+        edges = (value(a) + value(b - 1) - value(a - 1) - value(b)) / 4
+        consensus = one / (sum(of_phrase.values()) + 1)
+        total.append(before[number] + weight * (CONSENSUS * consensus + BOUNDARY * edges))
+    return total
+
+
+@given(st.data(), sentences, sentences, st.floats(0.5, 2))
+def test_scores_against_plain_python(data, source, target, weight):
+    start = data.draw(st.integers(0, len(source) - 1))
+    entity = start, data.draw(st.integers(start + 1, len(source)))
+    every = [(a, b) for a in range(len(target)) for b in range(a + 1, len(target) + 1)]
+    spans = data.draw(st.lists(st.sampled_from(every), min_size=1, max_size=5, unique=True))
+    before = data.draw(st.lists(st.floats(0, 1, width=32), min_size=len(spans), max_size=len(spans), unique=True))
+    phrases = st.lists(st.sampled_from(range(len(VOCABULARY))), min_size=1, max_size=3).map(tuple)
+    mine = st.tuples(st.just(tuple(source[slice(*entity)])), st.sampled_from([tuple(target[a:b]) for a, b in spans]))
+    votes = data.draw(st.dictionaries(st.tuples(phrases, phrases) | mine, st.integers(1, 5), max_size=6))
+    odds = data.draw(st.dictionaries(st.sampled_from(range(len(VOCABULARY))), st.floats(-5, 3, width=32)))
+    words = hashes(VOCABULARY)
+    spelt = lambda phrase: np.array(phrase, dtype=np.int32)  # noqa: E731
+    pairs = [precedents.span_hashes(
+        np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), np.array([len(one)]), np.zeros(1, dtype=np.int64),
+        np.array([len(two)]), spelt(one), words, np.array([0, len(one)]), spelt(two), words, np.array([0, len(two)]),
+        np.zeros(len(two), dtype=np.bool_),
+    ) for one, two in votes]  # fmt: skip
+    counted = {}
+    for (phrase, _), count in zip(pairs, votes.values(), strict=True):
+        counted[phrase[0]] = counted.get(phrase[0], 0) + count
+    known = Precedents(
+        HashTable.of(np.array(list(counted), dtype=np.uint64), np.array(list(counted.values()))),
+        HashTable.of(np.array([pair[0] for _, pair in pairs], dtype=np.uint64), np.array(list(votes.values()))),
+        HashTable.of(words[list(odds)], np.array(list(odds.values()), dtype=np.float32)),
+    )
+    total = np.array(before, dtype=np.float32)
+    at = [np.array(side) for side in zip(*spans, strict=True)]
+    precedents.add_scores(
+        weight, np.zeros(1, dtype=np.int64), np.array([entity[0]]), np.array([entity[1]]), np.array([0, len(spans)]),
+        *at, spelt(source), words, np.array([0, len(source)]), spelt(target), words, np.array([0, len(target)]),
+        *known.phrases, *known.pairs, known.odds.look_up(words), total,
+    )  # fmt: skip
+    assert total == pytest.approx(reference(source, target, entity, spans, before, votes, odds, weight), abs=1e-5)
+
+
+def test_entities_without_candidates_and_empty_spans_are_passed():
+    words = hashes(VOCABULARY)
+    nothing = HashTable.of(np.zeros(0, dtype=np.uint64), np.zeros(0))
+    total = np.array([0.5], dtype=np.float32)
+    precedents.add_scores(
+        1.0, np.array([0, 0]), np.array([0, 0]), np.array([1, 1]), np.array([0, 0, 1]), np.array([1]), np.array([1]),
+        np.array([0]), words, np.array([0, 1]), np.array([0, 1]), words, np.array([0, 2]), *nothing, *nothing,
+        np.ones(len(words), dtype=np.float32), total,
+    )  # fmt: skip
+    assert total.tolist() == [0.5] and not math.isnan(total[0])

@@ -1,0 +1,61 @@
+"""Names that CLDR knows in two languages, and what the statistical aligner learns from them."""
+
+import pytest
+
+from xproj import aligners, recipe
+from xproj.aligners.names import name_pairs
+from xproj.columns import TokenColumn
+from xproj.languages import all_languages
+
+
+def known(source, target):
+    first, second = name_pairs(source, target)
+    return list(zip(first.rows(), second.rows(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "pairs"),
+    [
+        ("eng_Latn", "deu_Latn", [("Germany", "Deutschland"), ("Athens", "Athen"), ("Friday", "Freitag")]),
+        ("eng_Latn", "swh_Latn", [("Tanzania", "Tanzania"), ("Egypt", "Misri"), ("German", "Kijerumani")]),
+        ("eng_Latn", "rus_Cyrl", [("Germany", "Германия"), ("May", "мая")]),
+        ("deu_Latn", "eng_Latn", [("Kopenhagen", "Copenhagen"), ("Vereinigte Staaten", "United States")]),
+        ("eng_Latn", "bam_Latn", [("Mali", "Mali"), ("January", "zanwuye")]),
+    ],
+)
+def test_names_of_both_languages(source, target, pairs):
+    found = {(" ".join(one), " ".join(two)) for one, two in known(source, target)}
+    assert set(pairs) <= found
+    assert all(one and two for one, two in known(source, target))
+
+
+def test_no_names_without_two_languages():
+    for pair in [("eng_Latn", "und"), ("", "deu_Latn"), ("deu_Latn", "deu_Latn"), ("eng_Latn", "fuv_Latn")]:
+        assert name_pairs(*pair) is None, pair
+
+
+def test_no_names_in_another_script():
+    assert name_pairs("eng_Latn", "arb_Latn") is None and name_pairs("eng_Latn", "ace_Arab") is None
+    cities = [" ".join(two) for _, two in known("eng_Latn", "amh_Ethi")]
+    assert "Addis Ababa" not in cities and len(cities) > 300
+
+
+def test_every_language_can_be_asked():
+    some = [language.code for language in all_languages()][::7]
+    found = [name_pairs("eng_Latn", code) for code in some if code != "eng_Latn"]
+    assert sum(pair is not None and len(pair[0]) > 100 for pair in found) > len(found) / 2
+
+
+def test_a_known_name_speaks_against_a_link_by_place(tmp_path):
+    source = TokenColumn.of([["Athens", "burned"], ["nobody", "saw", "it"]])
+    target = TokenColumn.of([["brannte", "Athen"], ["es", "sah", "niemand"]])
+    scores = {}
+    for names in (False, True):
+        settings = recipe.Align(names=names, orthography=False)
+        folder = tmp_path / str(names)
+        counts = aligners.open(settings).fit([(source, target)], languages=("eng_Latn", "deu_Latn"), output=folder)
+        assert counts["sentence_pairs"] == 2 and ("names" in counts) == names
+        aligner = aligners.open(settings, fitted=folder)
+        rows = aligner.align(source, target, languages=("eng_Latn", "deu_Latn")).write().to_pylist()
+        scores[names] = {(x["source"], x["target"]): x["score"] for x in rows[0]}
+    assert scores[False][0, 0] > 0.99 and scores[True][0, 0] < 0.9

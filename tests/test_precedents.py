@@ -1,0 +1,84 @@
+"""Precedents of a corpus: what a first projection finds decides doubtful spans of all rows."""
+
+import numpy as np
+import pyarrow as pa
+from test_projection import table
+
+from xproj import corpus_counts, precedents, projection, recipe
+
+NAME = ("Ana ran", "heute Ana lief", [(0, 1, "PER")], [(0, 1), (1, 2)])
+# the verb looks like a part of the name
+DOUBTFUL = ("Ana sat", "heute Ana saß", [(0, 1, "PER")], [(0, 1, 0.6), (0, 2, 0.35), (1, 2, 0.2)])
+
+
+def spans(rows, corpus, **settings):
+    found = projection.project(table(rows), recipe.Project(**settings), corpus).target_entities.to_pylist()
+    return [[(e["start"], e["end"]) for e in row or []] for row in found]
+
+
+def test_the_same_phrase_elsewhere_decides():
+    rows = [NAME] * 5 + [DOUBTFUL]
+    known = precedents.learn([table(rows)])
+    without = known._replace(precedents=None)
+    assert spans(rows, without) == [[(1, 2)]] * 5 + [[(1, 3)]]
+    assert spans(rows, known) == [[(1, 2)]] * 6
+    assert spans(rows, known, precedents=False) == spans(rows, without)
+    assert spans(rows, known, alignment_form="bounded") == spans(rows, None, alignment_form="bounded")
+
+
+def test_a_corpus_without_repetition_has_no_precedent():
+    rows = [DOUBTFUL]
+    assert spans(rows, precedents.learn([table(rows)])) == [[(1, 3)]], "its own vote and its own words do not count"
+
+
+def test_rows_that_are_not_projected_have_no_say():
+    rows = [NAME] * 2
+    failed = table(rows * 2, status=["ok", "ok", "translation_empty", "translation_empty"])
+    unlabelled = table([*rows, *[(one, two, None, links) for one, two, _, links in rows]])
+    counts = [precedents.learn([given]).precedents for given in (table(rows), failed, unlabelled)]
+    for other in counts[1:]:
+        for one, two in zip(counts[0], other, strict=True):
+            assert np.array_equal(one.keys, two.keys) and np.array_equal(one.values, two.values)
+
+
+def test_the_same_from_parts_and_however_words_are_kept():
+    rows = table([NAME, DOUBTFUL] * 4)
+    whole = precedents.learn([rows])
+    encoded = rows
+    for name in ("source_tokens", "target_tokens"):
+        kept = pa.list_(pa.dictionary(pa.int32(), pa.string()))
+        encoded = encoded.set_column(encoded.column_names.index(name), name, rows[name].cast(kept))
+    for given in ([rows.slice(0, 3), rows.slice(3)], [pa.concat_tables([rows.slice(0, 5), rows.slice(5)])], [encoded]):
+        other = precedents.learn(given)
+        assert other[:3] == whole[:3]
+        for one, two in zip(whole.precedents, other.precedents, strict=True):
+            assert np.array_equal(one.keys, two.keys) and np.array_equal(one.values, two.values)
+
+
+def test_words_are_hashed_in_slices_and_nulls():
+    column = pa.array([["x"], None, ["Ana", "é"], []], pa.list_(pa.string()))
+    found = corpus_counts.hashed(column.slice(1))
+    assert found.offsets.tolist() == [0, 0, 2, 2]
+    alone = corpus_counts.hashed(column.slice(2, 1))
+    assert found.hashes[found.ids].tolist() == alone.hashes[alone.ids].tolist()
+    nothing = corpus_counts.hashed(column.slice(3))
+    assert len(nothing.ids) == len(nothing.hashes) == 0
+
+
+def test_an_empty_corpus():
+    assert precedents.learn([]) == corpus_counts.count([])
+    known = precedents.learn([table([("a", "b", [], [])])])
+    assert not known.precedents.phrases.values.any() and spans([NAME], known) == [[(1, 2)]]
+
+
+def test_saved_precedents_load(tmp_path):
+    known = precedents.learn([table([NAME] * 3 + [DOUBTFUL])])
+    corpus_counts.save(known, tmp_path)
+    loaded = corpus_counts.load(tmp_path)
+    assert loaded[:3] == known[:3]
+    for one, two in zip(known.precedents, loaded.precedents, strict=True):
+        assert np.array_equal(one.keys, two.keys) and np.array_equal(one.values, two.values)
+    other = tmp_path / "other"
+    other.mkdir()
+    corpus_counts.save(known._replace(precedents=None), other)
+    assert corpus_counts.load(other).precedents is None
