@@ -110,6 +110,7 @@ def test_an_ensemble_in_a_run_and_in_the_plain_form(tmp_path, monkeypatch, capsy
     in_run = pa.concat_arrays([part.combine_chunks() for part in parts])
     members = 'align.members={statistical={iterations=2,prefixes=[4]},given={links="links.txt"}}'
     settings = ["--set", "align.aligner=ensemble", "--set", "align.combine=vote", "--set", members]
+    settings += ["--language", "deu_Latn"]
     capsys.readouterr()
     assert here("align", "--input", "corpus.parquet", "--output", "links.parquet", *settings, "--quiet") == 0
     assert pq.read_table("links.parquet")["links"].combine_chunks().to_pylist() == in_run.to_pylist()

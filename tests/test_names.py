@@ -1,6 +1,8 @@
 """Names that CLDR knows in two languages, and what the statistical aligner learns from them."""
 
+import pyarrow.parquet as pq
 import pytest
+from small import corpus, here
 
 from xproj import aligners, recipe
 from xproj.aligners.names import name_pairs
@@ -59,3 +61,11 @@ def test_a_known_name_speaks_against_a_link_by_place(tmp_path):
         rows = aligner.align(source, target, languages=("eng_Latn", "deu_Latn")).write().to_pylist()
         scores[names] = {(x["source"], x["target"]): x["score"] for x in rows[0]}
     assert scores[False][0, 0] > 0.99 and scores[True][0, 0] < 0.9
+
+
+def test_a_table_of_no_language_is_told_of_names(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    pq.write_table(corpus(4), "corpus.parquet")
+    for option, told in (([], True), (["--language", "deu"], False), (["--set", "align.names=false"], False)):
+        assert here("align", "--input", "corpus.parquet", "--output", f"{len(option)}-{told}.parquet", *option) == 0
+        assert ("names that are known in a language" in capsys.readouterr().err) == told

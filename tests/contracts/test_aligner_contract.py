@@ -292,8 +292,8 @@ def test_a_folder_without_tables(content, tmp_path):
 
 def test_the_bound_on_word_pairs(tmp_path):
     corpus = sentences()
-    free = fit(aligners.open(statistical()), corpus, tmp_path / "free")
-    counts = fit(aligners.open(statistical(max_pairs=80)), corpus, tmp_path / "bound")
+    free = fit(aligners.open(statistical(names=False)), corpus, tmp_path / "free")
+    counts = fit(aligners.open(statistical(max_pairs=80, names=False)), corpus, tmp_path / "bound")
     assert free["pruned_word_pairs"] == 0 and free["word_pairs"] > 4 * 80
     assert 0 < counts["word_pairs"] <= 4 * 80
     assert counts["word_pairs"] + counts["pruned_word_pairs"] == free["word_pairs"]

@@ -13,7 +13,7 @@ from xproj import schema
 from xproj.columns import TokenColumn
 from xproj.rows import count_rows, ok_rows, only, pair, total
 from xproj.schema import STATUSES
-from xproj.stages.base import TOKENS, Inputs, Mapped, Stage
+from xproj.stages.base import TOKENS, UNDETERMINED, Inputs, Mapped, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -94,14 +94,16 @@ class Align(Stage):
         return aligners.runs_model(self.recipe.align)
 
     def remarks(self, counts: Mapping[str, int]) -> list[str]:
-        """Sentences that have no links because a number type was too narrow for them."""
-        lost = sum(count for name, count in counts.items() if name.endswith("sentences.not_finite"))
-        if not lost:
-            return []
-        return [
-            f"align: {lost} sentences have vectors that are not finite, and no links from them; "
-            'set align.dtype = "bfloat16" or "float32", or check the model'
-        ]
+        """Sentences that have no links because a number type was too narrow for them; names that were not read."""
+        lines, align = [], self.recipe.align
+        if lost := sum(count for name, count in counts.items() if name.endswith("sentences.not_finite")):
+            lines.append(
+                f"align: {lost} sentences have vectors that are not finite, and no links from them; "
+                'set align.dtype = "bfloat16" or "float32", or check the model'
+            )
+        if align.aligner == "statistical" and align.names and not align.model and UNDETERMINED.code in self.languages:
+            lines.append("align: names that are known in a language are read too where --language says which one it is")
+        return lines
 
     def begin(self, rows: int) -> None:
         """A file of links must have a line for every row."""
