@@ -69,6 +69,16 @@ def test_mistakes_are_named_with_what_is_legal(tmp_path, text, overrides, words)
     assert words in str(raised.value) and "\n" not in str(raised.value)
 
 
+def test_a_mistake_is_laid_at_the_door_of_who_made_it(tmp_path):
+    with pytest.raises(RecipeError, match=r"^--set align.hmm=auto: align.hmm = 'auto': must be true or false$"):
+        load(tmp_path, overrides=["align.hmm=auto"])
+    wrong = MINIMAL + "[align]\nhmm = 3\n"
+    for overrides in ([], ["align.iterations=2"], ["align.iterations=x"]):
+        with pytest.raises(RecipeError, match=r"r\.toml: align.hmm = 3: must be true or false$"):
+            load(tmp_path, wrong, overrides)
+    assert load(tmp_path, wrong, ["align.hmm=false"]).align.hmm is False
+
+
 def test_all_mistakes_at_once(tmp_path):
     with pytest.raises(RecipeError, match="threshold.*solver"):
         load(tmp_path, MINIMAL + "[align]\nthreshold = 2\n[project]\nsolver = 'x'")

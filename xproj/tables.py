@@ -156,14 +156,14 @@ def sink(output: Path, footer: Mapping[str, Any], form: str = "parquet") -> Iter
 
 
 def check_place(output: Path) -> None:
-    """Refuse a place before any work is done: no folder to write in, or somebody else's folder at its name.
+    """Make the folders that a place lies in, and refuse it before any work is done: one that cannot be written, or
+    somebody else's folder at its name.
 
     Raises:
         StoreError: says which.
     """
-    if not output.parent.is_dir():
-        raise StoreError(f"{output}: there is no folder {output.parent}; make it first")
     with store.placing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
         probe = store.aside(output)
         probe.touch()
         probe.unlink()

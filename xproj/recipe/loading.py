@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -38,12 +39,24 @@ def load(path: Path, overrides: list[str] | None = None, language: str | None = 
         raise RecipeError(f"{path}: not valid {kind}: {error}; correct that line") from error
     if not isinstance(data, dict):
         raise RecipeError(f"{path}: not a recipe but a {type(data).__name__}; `xproj new bitext` writes one")
-    apply_overrides(data, overrides or [])
     if language is not None:
         data["language"] = language
-    recipe = parse(data, str(path))
+    recipe = _overridden(data, overrides or [], str(path))
     codes = {"source": lookup(recipe.source).code, "language": recipe.language and lookup(recipe.language).code}
     return resolve(recipe.model_copy(update=codes), path.parent)
+
+
+def _overridden(data: dict[str, Any], overrides: list[str], where: str) -> Recipe:
+    """The recipe of a file with its overrides; a mistake is laid at the door of the one that made it."""
+    alone = deepcopy(data)
+    apply_overrides(data, overrides)
+    try:
+        return parse(data, where)
+    except RecipeError:
+        if overrides:
+            parse(alone, where)
+            parse(data, " ".join(f"--set {override}" for override in overrides))
+        raise
 
 
 def parse(data: dict[str, Any], where: str) -> Recipe:

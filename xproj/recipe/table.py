@@ -46,8 +46,15 @@ def explain(
         elif item["type"] == "value_error":
             parts.append(f"[{key}] {item['ctx']['error']}" if key else str(item["ctx"]["error"]))
         else:
-            parts.append(f"{key} = {item['input']!r}: {item['msg']}")
+            parts.append(f"{key} = {item['input']!r}: {_wanted(item['type'], item['msg'])}")
     return "; ".join(parts)
+
+
+def _wanted(kind: str, message: str) -> str:
+    """What a value of the wrong type must be, as one would write it in a recipe."""
+    if kind in ("bool_parsing", "bool_type"):
+        return "must be true or false"
+    return message.replace("Input should be", "must be").removesuffix(", unable to parse string as an integer")
 
 
 def _inner(table: type[BaseModel], location: list[str]) -> type[BaseModel]:
