@@ -112,7 +112,7 @@ def test_the_folders_of_an_output_are_made(folder, capsys):
     assert here("align", "--input", "corpus.parquet", "--output", "new/er/links.parquet", "--quiet") == 0
     assert pq.read_metadata("new/er/links.parquet").num_rows == 30
     assert here("align", "--input", "corpus.parquet", "--output", "corpus.parquet/links.parquet") == 2
-    assert "cannot be written: Not a directory" in capsys.readouterr().err
+    assert "corpus.parquet is a file; choose another place" in capsys.readouterr().err
 
 
 def test_a_tagger_is_trained_used_and_scored(folder, capsys):

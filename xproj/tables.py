@@ -162,6 +162,8 @@ def check_place(output: Path) -> None:
     Raises:
         StoreError: says which.
     """
+    if output.parent.is_file():
+        raise StoreError(f"{output}: {output.parent} is a file; choose another place")
     with store.placing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         probe = store.aside(output)
