@@ -108,6 +108,14 @@ def test_the_plain_chain(folder, capsys):
     assert compared["difference"] == 0
 
 
+def test_row_groups_make_no_difference(folder):
+    pq.write_table(pq.read_table("corpus.parquet"), "groups.parquet", row_group_size=4)
+    for name in ("corpus", "groups"):
+        assert here("align", "--input", f"{name}.parquet", "--output", f"{name}-links.parquet", "--quiet") == 0
+        assert here("project", "--input", f"{name}-links.parquet", "--output", f"{name}-spans.parquet", "--quiet") == 0
+    assert pq.read_table("groups-spans.parquet").equals(pq.read_table("corpus-spans.parquet"))
+
+
 def test_the_folders_of_an_output_are_made(folder, capsys):
     assert here("align", "--input", "corpus.parquet", "--output", "new/er/links.parquet", "--quiet") == 0
     assert pq.read_metadata("new/er/links.parquet").num_rows == 30

@@ -1,5 +1,8 @@
 """Names that CLDR knows in two languages, and what the statistical aligner learns from them."""
 
+import re
+import sys
+
 import pyarrow.parquet as pq
 import pytest
 from small import corpus, here
@@ -7,6 +10,7 @@ from small import corpus, here
 from xproj import aligners, recipe
 from xproj.aligners.names import name_pairs
 from xproj.columns import TokenColumn
+from xproj.errors import BackendError
 from xproj.languages import all_languages
 
 
@@ -32,7 +36,7 @@ def test_names_of_both_languages(source, target, pairs):
 
 
 def test_no_names_without_two_languages():
-    for pair in [("eng_Latn", "und"), ("", "deu_Latn"), ("deu_Latn", "deu_Latn"), ("eng_Latn", "fuv_Latn")]:
+    for pair in [("eng_Latn", "und"), ("deu_Latn", "deu_Latn"), ("eng_Latn", "fuv_Latn")]:
         assert name_pairs(*pair) is None, pair
 
 
@@ -40,6 +44,23 @@ def test_no_names_in_another_script():
     assert name_pairs("eng_Latn", "arb_Latn") is None and name_pairs("eng_Latn", "ace_Arab") is None
     cities = [" ".join(two) for _, two in known("eng_Latn", "amh_Ethi")]
     assert "Addis Ababa" not in cities and len(cities) > 300
+
+
+def test_what_a_language_lacks_is_no_code_and_no_english_name():
+    assert name_pairs("eng_Latn", "ary_Arab") is None
+    assert {" ".join(two) for _, two in known("eng_Latn", "hat_Latn")} == {"Kreyòl Ayisyen"}
+    for language in all_languages():
+        found = name_pairs("eng_Latn", language.code) if language.code != "eng_Latn" else None
+        for one, two in known("eng_Latn", language.code) if found else ():
+            text = " ".join(two)
+            assert not re.fullmatch(r"M\d\d|GMT.*|Sun|Pseudo.*", text), (language.code, text)
+            assert language.script == "Latn" or not re.search("[A-Za-z]", text), (language.code, one, text)
+
+
+def test_babel_is_asked_for(monkeypatch):
+    monkeypatch.setitem(sys.modules, "babel", None)
+    with pytest.raises(BackendError, match="package babel is missing"):
+        name_pairs("eng_Latn", "deu_Latn")
 
 
 def test_every_language_can_be_asked():
@@ -66,6 +87,10 @@ def test_a_known_name_speaks_against_a_link_by_place(tmp_path):
 def test_a_table_of_no_language_is_told_of_names(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     pq.write_table(corpus(4), "corpus.parquet")
-    for option, told in (([], True), (["--language", "deu"], False), (["--set", "align.names=false"], False)):
-        assert here("align", "--input", "corpus.parquet", "--output", f"{len(option)}-{told}.parquet", *option) == 0
-        assert ("names that are known in a language" in capsys.readouterr().err) == told
+    pair = 'align.members={a={aligner="statistical",prefixes=[]},b={aligner="statistical",prefixes=[4]}}'
+    for number, (option, told) in enumerate([
+        ([], True), (["--language", "deu"], False), (["--set", "align.names=false"], False),
+        (["--set", "align.aligner=ensemble", "--set", pair], True),
+    ]):  # fmt: skip
+        assert here("align", "--input", "corpus.parquet", "--output", f"{number}.parquet", *option) == 0
+        assert ("no --language, so names that are known" in capsys.readouterr().err) == told

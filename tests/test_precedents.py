@@ -2,9 +2,13 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from test_projection import table
 
 from xproj import corpus_counts, precedents, projection, recipe
+from xproj.core import matching
+from xproj.problems import read_problem
+from xproj.span_scores import precedent_scores, score_candidates
 
 NAME = ("Ana ran", "heute Ana lief", [(0, 1, "PER")], [(0, 1), (1, 2)])
 # the verb looks like a part of the name
@@ -26,9 +30,61 @@ def test_the_same_phrase_elsewhere_decides():
     assert spans(rows, known, alignment_form="bounded") == spans(rows, None, alignment_form="bounded")
 
 
-def test_a_corpus_without_repetition_has_no_precedent():
-    rows = [DOUBTFUL]
-    assert spans(rows, precedents.learn([table(rows)])) == [[(1, 3)]], "its own vote and its own words do not count"
+# "Bo" would rather have the word of "Ana Bo"
+CONFLICT = (
+    "Ana Bo ran",
+    "x y z",
+    [(0, 2, "PER"), (1, 2, "LOC")],
+    [(0, 0, 0.6), (0, 1, 0.5), (1, 0, 0.95), (1, 1, 0.3)],
+)
+
+
+@pytest.mark.parametrize("row", [DOUBTFUL, CONFLICT])
+def test_the_vote_and_the_words_of_an_entity_are_no_precedent_of_its_own(row):
+    known = precedents.learn([table([row])])
+    assert known.precedents.pairs.values.sum() == len(spans([row], None)[0]) > 0
+    problem, found, said = evidence([row], known)
+    assert len(found.start) > len(row[2]) and not said.any()
+
+
+def evidence(rows, known):
+    """The problem of a table, its candidates, and what precedents say for each."""
+    given, settings = table(rows), recipe.Project()
+    problem = read_problem(given, settings, np.ones(len(rows), dtype=np.bool_))
+    found, total = score_candidates(problem, settings, given, known)
+    voted = np.full(len(problem.rows), -1)
+    matching.exact(problem.entities.offsets, *found, total, 0.0, matching.MAX_ENTITIES, voted)
+    return problem, found, precedent_scores(problem, known.precedents, found, given, voted)
+
+
+def test_precedents_choose_and_leave_scores_and_losses_as_they_are():
+    rows = [NAME] * 5 + [DOUBTFUL, ("Ana sat", "saß da", [(0, 1, "PER")], [])]
+    known = precedents.learn([table(rows)])
+    with_, without = (projection.project(table(rows), recipe.Project(precedents=on), known) for on in (True, False))
+    assert with_.dropped.equals(without.dropped)
+    scores = [[e["score"] for e in row] for row in with_.target_entities.to_pylist()]
+    assert scores[:5] == [[e["score"] for e in row] for row in without.target_entities.to_pylist()][:5]
+    (alone,) = spans([DOUBTFUL], None)
+    assert 0 < scores[5][0] <= 1.05 and alone != spans(rows, known)[5]
+
+
+def test_a_span_without_precedents_is_kept():
+    # every word of it stands outside spans all over the corpus
+    rows = [("so we sat", "da saßen wir", [], [(0, 0), (1, 2), (2, 1)])] * 50 + [
+        ("We", "wir", [(0, 1, "ORG")], [(0, 0, 0.3)])
+    ]
+    assert spans(rows, precedents.learn([table(rows)]))[-1] == [(0, 1)]
+
+
+@pytest.mark.parametrize("solver", ["ilp", "greedy"])
+def test_other_solvers_have_precedents_too(solver):
+    rows = [NAME] * 5 + [DOUBTFUL]
+    assert spans(rows, precedents.learn([table(rows)]), solver=solver) == [[(1, 2)]] * 6
+
+
+def test_tables_that_can_be_read_once_only_are_refused():
+    with pytest.raises(TypeError, match="read twice"):
+        precedents.learn(iter([table([NAME])]))
 
 
 def test_rows_that_are_not_projected_have_no_say():

@@ -139,9 +139,9 @@ def align(
 ) -> None:
     """Link the words of each pair.
 
-    Example: `xproj align --input corpus.parquet --output links.parquet --set align.threshold=0.2`
+    Example: `xproj align --input corpus.parquet --output links.parquet --language swh --set align.threshold=0.2`
 
-    Example: `xproj align --input corpus.parquet --output links.txt --format pharaoh`
+    Example: `xproj align --input corpus.parquet --output links.txt --language swh --format pharaoh`
     """
     from xproj import commands
 

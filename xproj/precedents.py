@@ -31,13 +31,16 @@ class _Votes(NamedTuple):
 
 
 def learn(tables: Iterable[pa.Table]) -> CorpusCounts:
-    """Word frequencies, capitals and precedents of the first rows of `tables`, which are read twice.
+    """Word frequencies, capitals and precedents of the first rows of `tables`.
 
     The tables are as projection.project takes them, with links. The first projection has default settings.
 
     Raises:
         SchemaError: see projection.project.
+        TypeError: the tables can be read once only.
     """
+    if iter(tables) is tables:
+        raise TypeError("tables are read twice; give a list of them, not an iterator")
     counted = corpus_counts.count(tables)
     votes = [_votes(part, counted) for part in corpus_counts.first_rows(tables)]
     if not votes:

@@ -17,7 +17,7 @@ from xproj.core import filters, heuristic, hull, ilp, matching
 from xproj.problems import read_problem
 from xproj.schema import STATUSES, status_codes
 from xproj.solution import KEPT, LOW_SCORE, NO_LINK, OVERLAP, REJECTED, ROW_FAILED, Solution
-from xproj.span_scores import score_candidates
+from xproj.span_scores import precedent_scores, score_candidates
 
 if TYPE_CHECKING:
     from xproj.core.candidates import Candidates
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from xproj.problems import Problem
     from xproj.recipe import Project
 
+# what a candidate is worth at least that the scores allow and precedents speak against
+LEAST = np.float32(1e-4)
 OK, UNLABELLED, FILTERED, EMPTY_SOURCE, EMPTY_TARGET = (
     STATUSES.index(name) for name in ("ok", "unlabelled", "filtered", "empty_source", "empty_target")
 )
@@ -102,10 +104,24 @@ def conclude(problem: Problem, solution: Solution, settings: Project, status: np
 
 
 def _match(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCounts | None) -> Solution:
-    """Candidates, their scores, and the solver."""
+    """Candidates, their scores, and the solver; precedents choose among what the scores allow."""
     found, total = score_candidates(problem, settings, table, corpus)
-    owner, chosen = _solve(problem, settings, table, found, total)
+    # scores are float32: the floor is compared as one
     usable = (total > 0.0) & (total >= np.float32(settings.min_score))
+    value = np.where(usable, total, np.float32(0.0))
+    if corpus and corpus.precedents and settings.weighs_precedents:
+        voted = _best(problem, settings, found, value)
+        said = precedent_scores(problem, corpus.precedents, found, table, voted)
+        value = np.maximum(value + np.float32(settings.scores["alignment"]) * said, LEAST)
+        value = np.where(usable, value, np.float32(0.0))
+    if settings.solver == "ilp":
+        wanted = settings.constraint, settings.projections, settings.ilp_solver
+        ids = table["id"].to_pylist()
+        owner, chosen = ilp.solve(problem.entities.offsets, *found, value, 0.0, *wanted, ids=ids)
+    else:
+        best = _best(problem, settings, found, value)
+        owner = np.flatnonzero(best >= 0)
+        chosen = best[owner]
     counts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(usable)])
     any_usable = counts[found.offsets[1:]] > counts[found.offsets[:-1]]
     any_found = found.offsets[1:] > found.offsets[:-1]
@@ -114,23 +130,15 @@ def _match(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusC
     return Solution(owner, found.start[chosen], found.end[chosen], total[chosen], reason)
 
 
-def _solve(
-    problem: Problem, settings: Project, table: pa.Table, found: Candidates, total: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The entities that have a span, and the candidate that it is; one entity may be named several times (ilp)."""
-    # scores are float32: the floor is compared as one, here and in the kernels
-    floor = float(np.float32(settings.min_score))
+def _best(problem: Problem, settings: Project, found: Candidates, value: np.ndarray) -> np.ndarray:
+    """The candidate that each entity is given, (entities,), or -1; values (candidates,) above 0 may be chosen."""
     offsets = problem.entities.offsets
-    if settings.solver == "ilp":
-        wanted = settings.constraint, settings.projections, settings.ilp_solver
-        return ilp.solve(offsets, *found, total, floor, *wanted, ids=table["id"].to_pylist())
     chosen = np.full(len(problem.rows), -1, dtype=np.int64)
     if settings.solver == "greedy":
-        matching.greedy(offsets, *found, total, floor, chosen)
-    elif matching.exact(offsets, *found, total, floor, matching.MAX_ENTITIES, chosen):
-        matching.exact_large(offsets, *found, total, floor, chosen)
-    owner = np.flatnonzero(chosen >= 0)
-    return owner, chosen[owner]
+        matching.greedy(offsets, *found, value, 0.0, chosen)
+    elif matching.exact(offsets, *found, value, 0.0, matching.MAX_ENTITIES, chosen):
+        matching.exact_large(offsets, *found, value, 0.0, chosen)
+    return chosen
 
 
 def _heuristic(problem: Problem, settings: Project) -> Solution:

@@ -51,8 +51,6 @@ def score_candidates(
             total += np.float32(weight) * _alignment(problem, settings, found, seen.traits)
         else:
             total += np.float32(weight) * _alignment_of_given(problem, settings, found, table, corpus)
-        if corpus and corpus.precedents and settings.precedents and settings.alignment_form == "posterior":
-            _add_precedents(problem, corpus.precedents, found, table, weight, total)
     if weight := settings.scores.get("orthographic", 0.0):
         total += np.float32(weight) * evidence.orthographic(table, problem.entities, problem.rows, found)
     for name, weight in models.items():
@@ -145,15 +143,18 @@ def _alignment_of_given(
     return total
 
 
-def _add_precedents(
-    problem: Problem, known: Precedents, found: spans.Candidates, table: pa.Table, weight: float, total: np.ndarray
-) -> None:
-    """Add what the corpus says for each candidate to its score, `total` (candidates,)."""
+def precedent_scores(
+    problem: Problem, known: Precedents, found: spans.Candidates, table: pa.Table, voted: np.ndarray
+) -> np.ndarray:
+    """What the corpus says for each candidate, (candidates,) float32; `voted` (entities,) is the candidate that each
+    entity has without it, or -1."""
     source, target = (hashed(table[name]) for name in ("source_tokens", "target_tokens"))
-    precedents.add_scores(
-        weight, problem.rows, problem.entities.start, problem.entities.end, *found, *source, *target, *known.phrases,
-        *known.pairs, known.odds.look_up(target.hashes), total,
+    out = np.zeros(len(found.start), dtype=np.float32)
+    precedents.evidence(
+        problem.rows, problem.entities.start, problem.entities.end, *found, voted, *source, *target, *known.phrases,
+        *known.pairs, known.odds.look_up(target.hashes), out,
     )  # fmt: skip
+    return out
 
 
 def _aligned(problem: Problem, settings: Project, seen: Seen) -> spans.Candidates:

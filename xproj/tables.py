@@ -84,7 +84,9 @@ class Source:
                 leaves = store.word_leaves(file)
             with store.open_parquet(path, dictionaries=leaves) as file:
                 try:
-                    yield from file.iter_batches(batch_size=size, columns=columns)
+                    # a batch over the border of two row groups cannot have nested dictionaries
+                    for group in range(file.num_row_groups):
+                        yield from file.iter_batches(batch_size=size, row_groups=[group], columns=columns)
                 except store.READ_ERRORS as error:
                     raise store.unreadable(path, error) from error
 

@@ -1,6 +1,4 @@
-"""What the corpus projects elsewhere: hashes, and the scores against plain Python."""
-
-import math
+"""What the corpus projects elsewhere: hashes, and the evidence against plain Python."""
 
 import numpy as np
 import pytest
@@ -8,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xproj.core import precedents
-from xproj.core.precedents import BOUNDARY, CONSENSUS, HashTable, Precedents
+from xproj.core.precedents import BOUNDARY, CONSENSUS, HashTable
 
 VOCABULARY = ["a", "b", "c", "der", "über"]
 sentences = st.lists(st.sampled_from(range(len(VOCABULARY))), min_size=1, max_size=7)
@@ -49,67 +47,64 @@ def test_odds_leave_one_out():
     assert np.exp(found) == pytest.approx(expected)
 
 
-def reference(source, target, entity, spans, before, votes, odds, weight):
-    """The scores of the module in plain Python; `votes` count pairs of phrases."""
+def reference(source, target, entity, spans, voted, votes, odds):
+    """The evidence of the module in plain Python; `votes` count pairs of phrases, `voted` is the span of the entity."""
     phrase = tuple(source[entity[0] : entity[1]])
-    given_ = [tuple(target[a:b]) for a, b in spans]
-    own = before.index(max(before))
-    of_phrase = {pair: count for pair, count in votes.items() if pair[0] == phrase}
-    if of_phrase.get((phrase, given_[own])):
-        of_phrase[phrase, given_[own]] -= 1
-    total = []
-    for number, (a, b) in enumerate(spans):
-        one = of_phrase.get((phrase, given_[number]), 0)
+    mine = {pair: count for pair, count in votes.items() if pair[0] == phrase}
+    own = None if voted < 0 else (phrase, tuple(target[slice(*spans[voted])]))
+    if mine.get(own):
+        mine[own] -= 1
+    said = []
+    for a, b in spans:
         value = lambda at: odds.get(target[at], 0.0) if 0 <= at < len(target) else 0.0  # noqa: E731
         edges = (value(a) + value(b - 1) - value(a - 1) - value(b)) / 4
-        consensus = one / (sum(of_phrase.values()) + 1)
-        total.append(before[number] + weight * (CONSENSUS * consensus + BOUNDARY * edges))
-    return total
+        consensus = mine.get((phrase, tuple(target[a:b])), 0) / (sum(mine.values()) + 1)
+        said.append(CONSENSUS * consensus + BOUNDARY * edges)
+    return said
 
 
-@given(st.data(), sentences, sentences, st.floats(0.5, 2))
-def test_scores_against_plain_python(data, source, target, weight):
+def table_of(counts, keys):
+    return HashTable.of(np.array([keys[one] for one in counts], dtype=np.uint64), np.array(list(counts.values())))
+
+
+@given(st.data(), sentences, sentences)
+def test_evidence_against_plain_python(data, source, target):
     start = data.draw(st.integers(0, len(source) - 1))
     entity = start, data.draw(st.integers(start + 1, len(source)))
     every = [(a, b) for a in range(len(target)) for b in range(a + 1, len(target) + 1)]
     spans = data.draw(st.lists(st.sampled_from(every), min_size=1, max_size=5, unique=True))
-    before = data.draw(st.lists(st.floats(0, 1, width=32), min_size=len(spans), max_size=len(spans), unique=True))
+    voted = data.draw(st.integers(-1, len(spans) - 1))
     phrases = st.lists(st.sampled_from(range(len(VOCABULARY))), min_size=1, max_size=3).map(tuple)
     mine = st.tuples(st.just(tuple(source[slice(*entity)])), st.sampled_from([tuple(target[a:b]) for a, b in spans]))
     votes = data.draw(st.dictionaries(st.tuples(phrases, phrases) | mine, st.integers(1, 5), max_size=6))
     odds = data.draw(st.dictionaries(st.sampled_from(range(len(VOCABULARY))), st.floats(-5, 3, width=32)))
-    words = hashes(VOCABULARY)
-    spelt = lambda phrase: np.array(phrase, dtype=np.int32)  # noqa: E731
-    pairs = [precedents.span_hashes(
-        np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64), np.array([len(one)]), np.zeros(1, dtype=np.int64),
-        np.array([len(two)]), spelt(one), words, np.array([0, len(one)]), spelt(two), words, np.array([0, len(two)]),
-        np.zeros(len(two), dtype=np.bool_),
-    ) for one, two in votes]  # fmt: skip
-    counted = {}
-    for (phrase, _), count in zip(pairs, votes.values(), strict=True):
-        counted[phrase[0]] = counted.get(phrase[0], 0) + count
-    known = Precedents(
-        HashTable.of(np.array(list(counted), dtype=np.uint64), np.array(list(counted.values()))),
-        HashTable.of(np.array([pair[0] for _, pair in pairs], dtype=np.uint64), np.array(list(votes.values()))),
-        HashTable.of(words[list(odds)], np.array(list(odds.values()), dtype=np.float32)),
+    words, ids, zero = (
+        hashes(VOCABULARY),
+        [np.array(side, dtype=np.int32) for side in (source, target)],
+        np.zeros(1, int),
     )
-    total = np.array(before, dtype=np.float32)
+    keys, of_phrases = {}, {}
+    for (one, two), count in votes.items():
+        sides = [(np.array(side, dtype=np.int32), words, np.array([0, len(side)])) for side in (one, two)]
+        spots = zero, zero, np.array([len(one)]), zero, np.array([len(two)])
+        (keys[one],), (keys[one, two],) = precedents.span_hashes(*spots, *sides[0], *sides[1], np.zeros(len(two), bool))
+        of_phrases[one] = of_phrases.get(one, 0) + count
+    out = np.zeros(len(spans), dtype=np.float32)
     at = [np.array(side) for side in zip(*spans, strict=True)]
-    precedents.add_scores(
-        weight, np.zeros(1, dtype=np.int64), np.array([entity[0]]), np.array([entity[1]]), np.array([0, len(spans)]),
-        *at, spelt(source), words, np.array([0, len(source)]), spelt(target), words, np.array([0, len(target)]),
-        *known.phrases, *known.pairs, known.odds.look_up(words), total,
+    precedents.evidence(
+        zero, np.array([entity[0]]), np.array([entity[1]]), np.array([0, len(spans)]), *at, np.array([voted]),
+        ids[0], words, np.array([0, len(source)]), ids[1], words, np.array([0, len(target)]),
+        *table_of(of_phrases, keys), *table_of(votes, keys), table_of(odds, words).look_up(words), out,
     )  # fmt: skip
-    assert total == pytest.approx(reference(source, target, entity, spans, before, votes, odds, weight), abs=1e-5)
+    assert out == pytest.approx(reference(source, target, entity, spans, voted, votes, odds), abs=1e-5)
 
 
 def test_entities_without_candidates_and_empty_spans_are_passed():
-    words = hashes(VOCABULARY)
-    nothing = HashTable.of(np.zeros(0, dtype=np.uint64), np.zeros(0))
-    total = np.array([0.5], dtype=np.float32)
-    precedents.add_scores(
-        1.0, np.array([0, 0]), np.array([0, 0]), np.array([1, 1]), np.array([0, 0, 1]), np.array([1]), np.array([1]),
-        np.array([0]), words, np.array([0, 1]), np.array([0, 1]), words, np.array([0, 2]), *nothing, *nothing,
-        np.ones(len(words), dtype=np.float32), total,
+    words, nothing = hashes(VOCABULARY), HashTable.of(np.zeros(0, dtype=np.uint64), np.zeros(0))
+    out = np.array([0.5], dtype=np.float32)
+    precedents.evidence(
+        np.array([0, 0]), np.array([0, 0]), np.array([1, 1]), np.array([0, 0, 1]), np.array([1]), np.array([1]),
+        np.array([-1, 0]), np.array([0]), words, np.array([0, 1]), np.array([0, 1]), words, np.array([0, 2]), *nothing,
+        *nothing, np.ones(len(words), dtype=np.float32), out,
     )  # fmt: skip
-    assert total.tolist() == [0.5] and not math.isnan(total[0])
+    assert out.tolist() == [0]

@@ -7,20 +7,23 @@ as more sentence pairs, of a name each, so that they share all that it does with
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from xproj.columns import TokenColumn
 from xproj.core.words import words
+from xproj.errors import BackendError
 from xproj.languages import lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from babel import Locale
 
     from xproj.languages import Language
 
-UNDETERMINED = ("", "und")
+UNDETERMINED = "und"
+# codes of what no text names: private use, tests of software, nothing known
+UNNAMED = frozenset({"XA", "XB", "ZZ", "und", "mul", "mis", "zxx", "Etc/Unknown"})
+LATIN = re.compile("[A-Za-z]")
 
 
 def name_pairs(source: str, target: str) -> tuple[TokenColumn, TokenColumn] | None:
@@ -32,8 +35,11 @@ def name_pairs(source: str, target: str) -> tuple[TokenColumn, TokenColumn] | No
 
     Returns:
         None where a language is undetermined or unknown to CLDR, or both are the same.
+
+    Raises:
+        BackendError: Babel is not installed.
     """
-    if source == target or source in UNDETERMINED or target in UNDETERMINED:
+    if source == target or UNDETERMINED in (source, target):
         return None
     sides = [lookup(code) for code in (source, target)]
     known = [_names(side) for side in sides]
@@ -48,38 +54,58 @@ def name_pairs(source: str, target: str) -> tuple[TokenColumn, TokenColumn] | No
 
 def _names(language: Language) -> dict[tuple[str, str], str]:
     """The name of each thing that CLDR names in a language, by the kind of thing and its code."""
-    locale = _locale(language)
+    locale = _locale(language.bcp47)
     if locale is None:
         return {}
-    kinds = {
-        "territory": locale.territories.items(),
-        "language": locale.languages.items(),
-        "month": locale.months["format"]["wide"].items(),
-        "weekday": locale.days["format"]["wide"].items(),
-        "city": _cities(locale, language),
+    names = _all_names(locale)
+    if locale.language == "en":
+        # CLDR leaves out cities whose English name is in the code of their time zone
+        return {("city", zone): zone.rpartition("/")[2].replace("_", " ") for zone in _zones()} | names
+    from babel import Locale
+
+    # what a language lacks has the name of the root, a code or an English one
+    root = _all_names(Locale("root"))
+    return {
+        key: name
+        for key, name in names.items()
+        if name != root.get(key) and (language.script == "Latn" or not LATIN.search(name))
     }
-    return {(kind, str(code)): name for kind, found in kinds.items() for code, name in found if name}
 
 
-def _cities(locale: Locale, language: Language) -> Iterator[tuple[str, str]]:
-    """Cities that stand for time zones. CLDR has those that differ from the English name in the code of the zone."""
+def _all_names(locale: Locale) -> dict[tuple[str, str], str]:
+    kinds = {
+        "territory": locale.territories,
+        "language": locale.languages,
+        "month": locale.months["format"]["wide"],
+        "weekday": locale.days["format"]["wide"],
+        "city": {zone: names.get("city") for zone, names in locale.time_zones.items()},
+    }
+    return {
+        (kind, str(code)): name
+        for kind, names in kinds.items()
+        for code, name in names.items()
+        if name and code not in UNNAMED
+    }
+
+
+def _zones() -> list[str]:
+    """The time zones that are called after a city."""
     from babel.core import get_global
 
-    for zone in get_global("zone_territories"):
-        name = locale.time_zones.get(zone, {}).get("city")
-        if name is None and language.script == "Latn" and "/" in zone:
-            name = zone.rpartition("/")[2].replace("_", " ")
-        if name:
-            yield zone, name
+    return [zone for zone in get_global("zone_territories") if "/" in zone and not zone.startswith("Etc/")]
 
 
-def _locale(language: Language) -> Locale | None:
-    """What CLDR has of a language in its script."""
-    from babel import Locale, UnknownLocaleError
-
+def _locale(tag: str) -> Locale | None:
+    """What CLDR has of a language (BCP 47) in its script."""
     try:
-        locale = Locale.parse(language.bcp47, sep="-")
+        from babel import Locale, UnknownLocaleError
+    except ImportError as error:
+        raise BackendError(
+            "the package babel is missing: install xproj again (pip install .), or set align.names=false"
+        ) from error
+    try:
+        locale = Locale.parse(tag, sep="-")
     except UnknownLocaleError:
         return None
     # Babel takes the usual script where it has no names in the one that is asked for
-    return locale if locale.script or "-" not in language.bcp47 else None
+    return locale if locale.script or "-" not in tag else None

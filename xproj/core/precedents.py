@@ -3,12 +3,15 @@
 A first projection of the corpus, by links alone, is counted: which target phrase each source phrase was given, and how
 often each target word stands inside a span and outside. For a candidate C of an entity with the phrase E,
 
-    consensus   votes(E → C) / (votes(E) + 1),      the entity's own vote left out
+    consensus   votes(E → C) / (votes(E) + 1),      without the vote of this entity
     boundary    ¼ · (odds(first word) + odds(last word) − odds(word before) − odds(word behind))
 
 with odds(w) = ln((inside + ½) / (outside + ½)), one of each left out: the word that is judged is among them. A word
 that is beyond the sentence, or was not counted, has odds 0. CONSENSUS · consensus + BOUNDARY · boundary are added to
-the alignment score. Small and capital letters from A to Z count as equal.
+the score by which spans are chosen. Small and capital letters from A to Z count as equal.
+
+Whose vote the entity's own is, is found anew: it is what the scores choose without precedents. That of a row past those
+that were counted is left out too, where there is one like it: a span does not depend on the place of its row.
 
 Words and phrases are known by 64-bit hashes: FNV-1a of the letters of a word, and of the hashes of a phrase's words.
 """
@@ -138,14 +141,14 @@ def span_hashes(
 
 
 @njit(cache=True)
-def add_scores(
-    weight: float,
+def evidence(
     rows: np.ndarray,
     entity_start: np.ndarray,
     entity_end: np.ndarray,
     offsets: np.ndarray,
     start: np.ndarray,
     end: np.ndarray,
+    voted: np.ndarray,
     source_ids: np.ndarray,
     source_hashes: np.ndarray,
     source_offsets: np.ndarray,
@@ -157,12 +160,12 @@ def add_scores(
     pairs: np.ndarray,
     pair_votes: np.ndarray,
     word_odds: np.ndarray,
-    total: np.ndarray,
+    out: np.ndarray,
 ) -> None:
-    """Add `weight` times what precedents say for each candidate to `total` (candidates,), its score so far.
+    """Fill `out` (candidates,) with what precedents say for each candidate.
 
     Candidates are flat by entity, as everywhere; words are as in `span_hashes`, and `word_odds` are those of the
-    distinct target words. The vote of an entity was for the words of its best candidate so far.
+    distinct target words. `voted` (entities,) is the candidate that the first projection chose for the entity, or -1.
     """
     for k in range(len(rows)):
         low, high = offsets[k], offsets[k + 1]
@@ -170,27 +173,30 @@ def add_scores(
             continue
         here, there = source_offsets[rows[k]], target_offsets[rows[k]]
         words = target_ids[there : target_offsets[rows[k] + 1]]
-        own = low + np.argmax(total[low:high])
         for c in range(low, high):
-            a, b = start[c], end[c]
-            if a == b:
-                continue
-            inner, outer = word_odds[words[a]] + word_odds[words[b - 1]], 0.0
-            if a > 0:
-                outer += word_odds[words[a - 1]]
-            if b < len(words):
-                outer += word_odds[words[b]]
-            total[c] += weight * BOUNDARY * (inner - outer) / 4.0
+            out[c] = BOUNDARY * _boundary(start[c], end[c], words, word_odds)
         phrase = _phrase(_BASIS, source_ids[here + entity_start[k] : here + entity_end[k]], source_hashes)
         others = votes[_place(phrases, phrase)]
-        if others == 0.0:
-            continue
-        voted = _phrase(phrase, words[start[own] : end[own]], target_hashes)
-        mine = min(1.0, pair_votes[_place(pairs, voted)])
-        others -= mine
-        if others == 0.0:
+        own, mine = _FREE, 0.0
+        if others > 0.0 and voted[k] >= 0:
+            own = _phrase(phrase, words[start[voted[k]] : end[voted[k]]], target_hashes)
+            mine = min(1.0, pair_votes[_place(pairs, own)])
+        if others - mine == 0.0:
             continue
         for c in range(low, high):
             pair = _phrase(phrase, words[start[c] : end[c]], target_hashes)
-            found = pair_votes[_place(pairs, pair)] - (mine if pair == voted else 0.0)
-            total[c] += weight * CONSENSUS * found / (others + 1.0)
+            found = pair_votes[_place(pairs, pair)] - (mine if pair == own else 0.0)
+            out[c] += CONSENSUS * found / (others - mine + 1.0)
+
+
+@njit(cache=True)
+def _boundary(a: int, b: int, words: np.ndarray, word_odds: np.ndarray) -> float:
+    """What the words at the edges of [a, b) and beside them say; 0 for an empty span."""
+    if a == b:
+        return 0.0
+    inner, outer = word_odds[words[a]] + word_odds[words[b - 1]], 0.0
+    if a > 0:
+        outer += word_odds[words[a - 1]]
+    if b < len(words):
+        outer += word_odds[words[b]]
+    return float((inner - outer) / 4.0)

@@ -87,7 +87,8 @@ def _fill_costs(
     The links are those of the row, the entity begins at word `first` of its sentence; `of_source` is the link mass of
     its words.
     """
-    words, last = len(cost), first + len(of_source)
+    # an entity of a failed row may reach beyond its sentence
+    words, last = len(cost), min(first + len(of_source), len(source_common))
     partner, linked, capitals = np.zeros(words), np.zeros(words, dtype=np.bool_), np.ones(words, dtype=np.bool_)
     for x in range(len(link_source)):
         i, t = link_source[x], link_target[x]

@@ -53,7 +53,9 @@ class Project(Table):
     )
     alignment_form: Literal["posterior", "bounded", "raw"] = Field("posterior", description="alignment score")
     precedents: bool = Field(
-        True, description="posterior: how the same phrase and the words at its edges are projected elsewhere counts too"
+        True,
+        description="posterior score, solver exact, greedy or ilp: how the same phrase and the words at its edges are "
+        "projected elsewhere helps to choose the span",
     )
     solver: Literal["exact", "ilp", "greedy", "heuristic", "hull"] = Field("exact", description="how spans are chosen")
     min_score: float = Field(0.0, description="smallest total score of a span")
@@ -103,6 +105,17 @@ class Project(Table):
         """Does it read word links? Marks alone need none, unless links are asked to judge them."""
         judged = "alignment" in self.scores or self.filter not in ("auto", "none")
         return self.candidates != "markers" or judged
+
+    @property
+    def weighs_corpus(self) -> bool:
+        """Does the score by which spans are chosen ask what is known of the whole corpus?"""
+        weighed = bool(self.scores.get("alignment")) and self.alignment_form == "posterior"
+        return weighed and self.solver in ("exact", "greedy", "ilp")
+
+    @property
+    def weighs_precedents(self) -> bool:
+        """Do precedents count?"""
+        return self.precedents and self.weighs_corpus
 
     @model_validator(mode="after")
     def _constraint_has_an_effect(self) -> Project:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from xproj.aligners import Aligner
     from xproj.aligners.given import GivenAligner
+    from xproj.recipe import Align as Settings
     from xproj.recipe import Recipe
     from xproj.stages.base import Progress
 
@@ -101,8 +102,8 @@ class Align(Stage):
                 f"align: {lost} sentences have vectors that are not finite, and no links from them; "
                 'set align.dtype = "bfloat16" or "float32", or check the model'
             )
-        if align.aligner == "statistical" and align.names and not align.model and UNDETERMINED.code in self.languages:
-            lines.append("align: names that are known in a language are read too where --language says which one it is")
+        if UNDETERMINED.code in self.languages and any(map(_reads_names, [align, *map(align.member, align.members)])):
+            lines.append("align: no --language, so names that are known in both languages (align.names) were not read")
         return lines
 
     def begin(self, rows: int) -> None:
@@ -165,6 +166,10 @@ class Align(Stage):
         """Links between back-translation and target sentence, null where there is no back-translation."""
         back, target = (TokenColumn.read(only(wanted, table[name])) for name in ("back_tokens", "target_tokens"))
         return self._back_aligner.align(back, target, languages=(self.languages[1], self.languages[1])).write()
+
+
+def _reads_names(settings: Settings) -> bool:
+    return settings.aligner == "statistical" and settings.names and settings.model is None
 
 
 def without_back_translation(recipe: Recipe) -> str:

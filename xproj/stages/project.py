@@ -54,17 +54,16 @@ class Project(Stage):
 
     def needs_fit(self) -> bool:
         """Does the score ask how frequent words are?"""
-        settings = self.recipe.project
-        weighed = settings.scores.get("alignment") and settings.alignment_form == "posterior"
-        return bool(weighed and settings.solver in ("exact", "greedy"))
+        return self.recipe.project.weighs_corpus
 
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
         """Count the frequent words of both sides, and what a first projection finds."""
         from xproj import corpus_counts, precedents
 
-        found = precedents.learn(inputs) if self.recipe.project.precedents else corpus_counts.count(inputs)
+        found = precedents.learn(inputs) if self.recipe.project.weighs_precedents else corpus_counts.count(inputs)
         corpus_counts.save(found, output)
-        return {"words.source": len(found.source), "words.target": len(found.target)}
+        spans = {"precedents": int(found.precedents.phrases.values.sum())} if found.precedents else {}
+        return {"words.source": len(found.source), "words.target": len(found.target), **spans}
 
     @cached_property
     def _counts(self) -> CorpusCounts | None:
