@@ -183,7 +183,7 @@ def test_plain_files(tmp_path, capfd, case, stage):
 
 @pytest.mark.parametrize(
     ("output", "words"),
-    [("none/out.parquet", "make it first"), ("file/out.parquet", "make it first"), ("mine", "xproj has not made")],
+    [("file/out.parquet", "file is a file; choose another place"), ("mine", "xproj has not made")],
 )
 def test_plain_places(tmp_path, capfd, output, words):
     pq.write_table(linked(), tmp_path / "in.parquet")
