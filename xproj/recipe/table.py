@@ -40,7 +40,8 @@ def explain(
         key = ".".join(location)
         if item["type"] == "extra_forbidden":
             table = _inner((tables or {}).get(location[0], root) if len(location) > 1 else root, location)
-            parts.append(unknown("key", key.rsplit(".", 1)[-1], table.model_fields, f"[{'.'.join(location[:-1])}]"))
+            place = f"[{'.'.join(location[:-1])}]" if len(location) > 1 else "top level"
+            parts.append(unknown("key", location[-1], table.model_fields, place))
         elif item["type"] == "missing":
             parts.append(f"{key} is missing; {item['msg'].lower()}")
         elif item["type"] == "value_error":
