@@ -183,7 +183,7 @@ def orthographic(table: pa.Table, entities: EntityColumn, rows: np.ndarray, foun
     out = np.zeros(len(found.start), dtype=np.float32)
     source, target = (TokenColumn.read(table[name]) for name in ("source_tokens", "target_tokens"))
     (source_ids, source_words), (target_ids, target_words) = source.encode(), target.encode()
-    here, there = spellings(source_words), spellings(target_words)
+    here, there = spellings(source_words, sounds=False), spellings(target_words, sounds=False)
     phrase_similarities(
         rows, entities.start, entities.end, *found, source_ids, source.offsets, here.letters, here.offsets,
         target_ids, target.offsets, there.letters, there.offsets, out,

@@ -1,9 +1,10 @@
 """How alike two words look, in any pair of scripts.
 
 Names are the words that annotation projection lives on, and names look alike across languages once both are written
-in Latin letters. Words are transliterated by anyascii, and compared by the indel similarity
-`r = 2 · LCS(a, b) / (|a| + |b|)` (the `ratio` of rapidfuzz), computed 64 letters at a time with the bit-parallel
-longest-common-subsequence recurrence of Hyyrö (2004), "Bit-parallel LCS-length computation revisited".
+in Latin letters, and more so once letters that sound alike are one. Words are transliterated by anyascii, folded by
+`SOUNDS`, and compared by the indel similarity `r = 2 · LCS(a, b) / (|a| + |b|)` (the `ratio` of rapidfuzz), computed 64
+letters at a time with the bit-parallel longest-common-subsequence recurrence of Hyyrö (2004), "Bit-parallel LCS-length
+computation revisited".
 """
 
 from __future__ import annotations
@@ -19,8 +20,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MIN_LETTERS = 4
-MIN_SIMILARITY = 0.7
+MIN_SIMILARITY = 0.65
 MAX_LETTERS = 64
+# letters that languages and transliterations write differently for much the same sound, replaced in this order
+SOUNDS = (
+    ("ph", "f"),
+    ("th", "t"),
+    ("ck", "k"),
+    ("qu", "kv"),
+    ("q", "k"),
+    ("x", "ks"),
+    ("c", "k"),
+    ("w", "v"),
+    ("y", "i"),
+    ("j", "i"),
+    ("z", "s"),
+    ("ts", "s"),
+)
 
 
 class Spellings(NamedTuple):
@@ -36,13 +52,26 @@ def normalise(word: str) -> str:
     return unicodedata.normalize("NFC", word).lower()
 
 
-def spellings(words: Sequence[str]) -> Spellings:
-    """Transliterate words; short words and words with digits are comparable by equality only."""
-    forms = [anyascii(word).lower().encode("ascii", "ignore")[:MAX_LETTERS] for word in words]
+def spellings(words: Sequence[str], sounds: bool = True) -> Spellings:
+    """Transliterate words, and fold them by `SOUNDS` or not.
+
+    Short words and words with digits are comparable by equality only, and are not folded.
+    """
+    forms = [anyascii(word).lower() for word in words]
+    exact = [len(form) < MIN_LETTERS or any("0" <= letter <= "9" for letter in form) for form in forms]
+    if sounds:
+        forms = [form if same else folded(form) for form, same in zip(forms, exact, strict=True)]
+    encoded = [form.encode("ascii", "ignore")[:MAX_LETTERS] for form in forms]
     offsets = np.zeros(len(words) + 1, dtype=np.int64)
-    np.cumsum([len(form) for form in forms], out=offsets[1:])
-    exact = [len(form) < MIN_LETTERS or any(48 <= byte <= 57 for byte in form) for form in forms]
-    return Spellings(np.frombuffer(b"".join(forms), dtype=np.uint8), offsets, np.array(exact, dtype=np.bool_))
+    np.cumsum([len(form) for form in encoded], out=offsets[1:])
+    return Spellings(np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets, np.array(exact, dtype=np.bool_))
+
+
+def folded(form: str) -> str:
+    """A transliterated word in lower case with one spelling for letters that sound alike ("wagner" is "vagner")."""
+    for written, sound in SOUNDS:
+        form = form.replace(written, sound)
+    return form
 
 
 @njit(cache=True)
