@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from xproj.columns import TokenColumn, flatten
 from xproj.core import candidates as spans
 from xproj.core import recovery
-from xproj.core.orthography import phrase_similarities, spellings
+from xproj.core.orthography import phrase_similarities, transliterations
 from xproj.core.text_markers import STYLES
 from xproj.errors import SchemaError
 
@@ -183,9 +183,9 @@ def orthographic(table: pa.Table, entities: EntityColumn, rows: np.ndarray, foun
     out = np.zeros(len(found.start), dtype=np.float32)
     source, target = (TokenColumn.read(table[name]) for name in ("source_tokens", "target_tokens"))
     (source_ids, source_words), (target_ids, target_words) = source.encode(), target.encode()
-    here, there = spellings(source_words, sounds=False), spellings(target_words, sounds=False)
+    here, there = transliterations(source_words), transliterations(target_words)
     phrase_similarities(
-        rows, entities.start, entities.end, *found, source_ids, source.offsets, here.letters, here.offsets,
-        target_ids, target.offsets, there.letters, there.offsets, out,
+        rows, entities.start, entities.end, *found, source_ids, source.offsets, *here,
+        target_ids, target.offsets, *there, out,
     )  # fmt: skip
     return out

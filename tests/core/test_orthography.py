@@ -17,6 +17,7 @@ from xproj.core.orthography import (
     normalise,
     phrase_similarities,
     spellings,
+    transliterations,
 )
 
 letters = st.text("abcd", min_size=MIN_LETTERS, max_size=MAX_LETTERS)
@@ -25,7 +26,15 @@ letters = st.text("abcd", min_size=MIN_LETTERS, max_size=MAX_LETTERS)
 def similarity(left, right):
     """Similarity of word pairs, (n,)."""
     every = np.arange(len(left))
-    return orthography.similarities(every, every, *spellings(left), *spellings(right))
+    here, there = spellings(left, right)
+    return orthography.similarities(every, every, *here, *there)
+
+
+def spelt(words, kind=orthography.OTHER):
+    """The words as they are spelt beside one in a script of this kind."""
+    found, _ = spellings(words, ["\u6771", "\u05d0"])
+    bounds = found.offsets[kind * len(words) :]
+    return [bytes(found.letters[bounds[k] : bounds[k + 1]]).decode() for k in range(len(words))]
 
 
 def reference(a, b):
@@ -117,8 +126,56 @@ def test_folding_leaves_one_spelling_of_each_sound(word):
 
 def test_words_that_are_compared_by_equality_and_phrases_are_not_folded():
     assert similarity(["the", "Tex", "Mac"], ["te", "teks", "mak"]).tolist() == [0, 0, 0]
-    assert bytes(spellings(["the", "Exxon"]).letters) == b"theekskson"
-    assert bytes(spellings(["the", "Exxon"], sounds=False).letters) == b"theexxon"
+    assert spelt(["the", "Exxon"]) == ["the", "ekskson"]
+    letters, offsets = transliterations(["the", "Exxon"])
+    assert bytes(letters) == b"theexxon" and offsets.tolist() == [0, 3, 8]
+
+
+def test_the_script_of_the_other_word_says_what_is_compared():
+    words = ["Lviv", "Korea", "مالطا", "東京", "ロシア", "서울", "בירות", "MH-17"]
+    assert spellings(words, [])[0].kind.tolist() == [0, 0, 2, 1, 1, 1, 2, 0]
+    assert spelt(words, orthography.EAST_ASIAN)[:2] == ["lviv", "kolea"]
+    assert len(spellings(words[:2], words[3:6])[1].letters) == len("dongiingroshiaseoul" * 2)
+    assert spelt(words, orthography.ABJAD) == ["l", "kr", "mlt", "dngng", "rsh", "sl", "rt", "mh17"]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "least", "most"),
+    [
+        ("Malta", "مالطا", 1.0, 1.0),
+        ("Lebanon", "لبنان", 1.0, 1.0),
+        ("London", "לונדון", 1.0, 1.0),
+        ("Damascus", "دمشق", 0.0, 0.8),
+        ("Mali", "مالي", 1.0, 1.0),  # two consonants: alike only when equal
+        ("Mila", "ملاك", 0.0, 0.0),
+        ("Tonga", "تنزانيا", 0.0, 0.0),
+        ("2019", "٢٠١٩", 1.0, 1.0),
+        ("Russia", "ロシア", 0.65, 0.9),
+        ("Peru", "페루", 1.0, 1.0),
+        ("Berlin", "ベルリン", 0.9, 1.0),
+        ("مالطا", "مالطا", 1.0, 1.0),
+        ("سلامات", "سلامه", 0.6, 0.99),  # two words in one script keep their letters
+    ],
+)
+def test_names_beside_scripts_without_vowels_or_liquids(left, right, least, most):
+    (value,), (turned,) = similarity([left], [right]), similarity([right], [left])
+    assert np.float32(least) <= value <= np.float32(most)
+    assert value == turned
+
+
+@given(st.lists(st.tuples(st.text("bdfklmnrstaeiou", max_size=12), st.text("بدفكلمنرستايو", max_size=12)), max_size=20))
+def test_beside_an_abjad_consonants_are_compared(pairs):
+    def consonants(word):
+        return "".join(letter for letter in folded(anyascii(word).lower()) if letter not in "aeiouv")
+
+    wanted = []
+    for a, b in ((consonants(a), consonants(b)) for a, b in pairs):
+        ratio = Indel.normalized_similarity(a, b)
+        alike = ratio >= orthography.MIN_SIMILARITY_OF_CONSONANTS if min(len(a), len(b)) >= 3 else a == b != ""
+        wanted.append(ratio if alike else 0)
+    found = similarity([a for a, _ in pairs], [b for _, b in pairs])
+    written = [k for k, (_, b) in enumerate(pairs) if b]  # an empty word is of no script
+    assert found[written] == pytest.approx(np.array(wanted)[written])
 
 
 def test_short_words_are_alike_only_when_equal():
@@ -144,7 +201,7 @@ def test_normalise():
 
 def phrases_like(source, target, entities, spans):
     """The scores of spans for each entity of one pair of sentences."""
-    here, there = spellings(source, sounds=False), spellings(target, sounds=False)
+    here, there = transliterations(source), transliterations(target)
     rows = np.zeros(len(entities), dtype=np.int64)
     offsets = np.arange(len(entities) + 1) * len(spans)
     start, end = (np.array([span[side] for span in spans] * len(entities), dtype=np.int32) for side in (0, 1))
@@ -153,8 +210,7 @@ def phrases_like(source, target, entities, spans):
     words = np.arange(len(source), dtype=np.int32), np.arange(len(target), dtype=np.int32)
     bounds = np.array([0, len(source)]), np.array([0, len(target)])
     phrase_similarities(
-        rows, first, last, offsets, start, end, words[0], bounds[0], here.letters, here.offsets, words[1], bounds[1],
-        there.letters, there.offsets, out,
+        rows, first, last, offsets, start, end, words[0], bounds[0], *here, words[1], bounds[1], *there, out,
     )  # fmt: skip
     return out.reshape(len(entities), len(spans))
 

@@ -47,7 +47,7 @@ def begin(corpus, orthographic):
     table = PairTable.empty(1 << 40)
     table.add(*rows)
     live = table.live()
-    spellings = (orthography.spellings(source), orthography.spellings(target)) if orthographic else (None, None)
+    spellings = orthography.spellings(source, target) if orthographic else (None, None)
     extra = lexicon.alike_counts(table.keys, live, *spellings)
     cases = tuple(np.array([2 if w in CAPITALS else 0 for w in words], dtype=np.uint8) for words in (source, target))
     return rows, (source, target), live, extra, model.start(table.keys, cases, extra)
@@ -269,7 +269,7 @@ def test_unseen_words_align_by_their_looks():
     new = np.array(
         [(s << 32) | t for s in (-2 + len(source), -1 + len(source)) for t in (len(target) - 2, len(target) - 1)]
     )
-    extended = lexicon.extend(grown, new, orthography.spellings(source), orthography.spellings(target))
+    extended = lexicon.extend(grown, new, *orthography.spellings(source, target))
     assert contains(extended.keys, new).tolist() == [True, False, False, False]
     assert contains(extended.keys, tables.keys[live]).all()
     row = model.Rows(

@@ -59,7 +59,7 @@ class View:
         self.source, source_forms = source.view(prefix)
         self.target, target_forms = target.view(prefix)
         self.sizes = (len(source_forms), len(target_forms))
-        self.spellings = (spellings(source_forms), spellings(target_forms)) if orthography else (None, None)
+        self.spellings = spellings(source_forms, target_forms) if orthography else (None, None)
 
     def cases(self, source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The case of each form, from those counted of each word, (words, CASES)."""

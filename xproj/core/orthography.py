@@ -5,10 +5,14 @@ in Latin letters, and more so once letters that sound alike are one. Words are t
 `SOUNDS`, and compared by the indel similarity `r = 2 · LCS(a, b) / (|a| + |b|)` (the `ratio` of rapidfuzz), computed 64
 letters at a time with the bit-parallel longest-common-subsequence recurrence of Hyyrö (2004), "Bit-parallel LCS-length
 computation revisited".
+
+What a script does not tell apart is left out on both sides: r and l beside a word in Chinese characters, kana or
+hangul, and vowels beside one in an abjad (Arabic, Hebrew, Syriac), which hardly writes them.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 
 MIN_LETTERS = 4
 MIN_SIMILARITY = 0.65
+# without vowels: words of three consonants are compared, of which two are not enough
+MIN_CONSONANTS = 3
+MIN_SIMILARITY_OF_CONSONANTS = 0.7
 MAX_LETTERS = 64
 # letters that languages and transliterations write differently for much the same sound, replaced in this order
 SOUNDS = (
@@ -37,14 +44,25 @@ SOUNDS = (
     ("z", "s"),
     ("ts", "s"),
 )
+# kinds of scripts; the greater one of two words' kinds says how both are spelt
+OTHER, EAST_ASIAN, ABJAD = range(3)
+EAST_ASIAN_LETTER = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+ABJAD_LETTER = re.compile("[\u0590-\u077f\u08a0-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+# vowels, and the letter v, which stands for u and o where w does; punctuation stands for letters without a sound
+NO_CONSONANTS = re.compile("[^a-z0-9]|[aeiouv]")
 
 
 class Spellings(NamedTuple):
-    """Transliterated words as bytes: word w is `letters[offsets[w]:offsets[w + 1]]`, at most 64 letters."""
+    """Words as bytes, spelt for each kind of script that they may be compared with.
+
+    Word w beside kind k is `letters[offsets[i]:offsets[i + 1]]`, i = k · words + w, at most 64 letters, and compared by
+    equality only where `exact[i]`. `kind` (words,) is the kind of script that a word itself is written in.
+    """
 
     letters: np.ndarray
     offsets: np.ndarray
-    exact_only: np.ndarray
+    exact: np.ndarray
+    kind: np.ndarray
 
 
 def normalise(word: str) -> str:
@@ -52,19 +70,30 @@ def normalise(word: str) -> str:
     return unicodedata.normalize("NFC", word).lower()
 
 
-def spellings(words: Sequence[str], sounds: bool = True) -> Spellings:
-    """Transliterate words, and fold them by `SOUNDS` or not.
+def spellings(source: Sequence[str], target: Sequence[str]) -> tuple[Spellings, Spellings]:
+    """Spell the words of both sides as they sound; short words and words with digits stay as they are."""
+    kinds = [np.fromiter(map(kind_of, words), dtype=np.int8, count=len(words)) for words in (source, target)]
+    met = set(np.concatenate(kinds).tolist())
+    here, there = (_spelt(words, kind, met) for words, kind in zip((source, target), kinds, strict=True))
+    return here, there
 
-    Short words and words with digits are comparable by equality only, and are not folded.
-    """
-    forms = [anyascii(word).lower() for word in words]
-    exact = [len(form) < MIN_LETTERS or any("0" <= letter <= "9" for letter in form) for form in forms]
-    if sounds:
-        forms = [form if same else folded(form) for form, same in zip(forms, exact, strict=True)]
-    encoded = [form.encode("ascii", "ignore")[:MAX_LETTERS] for form in forms]
-    offsets = np.zeros(len(words) + 1, dtype=np.int64)
-    np.cumsum([len(form) for form in encoded], out=offsets[1:])
-    return Spellings(np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets, np.array(exact, dtype=np.bool_))
+
+def _spelt(words: Sequence[str], kind: np.ndarray, met: set[int]) -> Spellings:
+    """Words of these kinds, without the spellings beside a kind that is not `met`."""
+    plain = [anyascii(word).lower() for word in words]
+    numbers = [any("0" <= letter <= "9" for letter in form) for form in plain]
+    exact = [number or len(form) < MIN_LETTERS for form, number in zip(plain, numbers, strict=True)]
+    forms = [form if same else folded(form) for form, same in zip(plain, exact, strict=True)]
+    liquids = [form.replace("r", "l") for form in forms] if EAST_ASIAN in met else [""] * len(words)
+    consonants = [NO_CONSONANTS.sub("", folded(form)) if ABJAD in met else "" for form in plain]
+    few = [number or len(form) < MIN_CONSONANTS for form, number in zip(consonants, numbers, strict=True)]
+    letters, offsets = _encoded([*forms, *liquids, *consonants])
+    return Spellings(letters, offsets, np.array([*exact, *exact, *few], dtype=np.bool_), kind)
+
+
+def transliterations(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Words in Latin letters as bytes: word w is `letters[offsets[w]:offsets[w + 1]]`, at most 64 letters."""
+    return _encoded([anyascii(word).lower() for word in words])
 
 
 def folded(form: str) -> str:
@@ -72,6 +101,20 @@ def folded(form: str) -> str:
     for written, sound in SOUNDS:
         form = form.replace(written, sound)
     return form
+
+
+def kind_of(word: str) -> int:
+    """The kind of script that a word is written in; of a mixed word the greater one."""
+    if word.isascii():
+        return OTHER
+    return ABJAD if ABJAD_LETTER.search(word) else EAST_ASIAN if EAST_ASIAN_LETTER.search(word) else OTHER
+
+
+def _encoded(forms: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    encoded = [form.encode("ascii", "ignore")[:MAX_LETTERS] for form in forms]
+    offsets = np.zeros(len(forms) + 1, dtype=np.int64)
+    np.cumsum([len(form) for form in encoded], out=offsets[1:])
+    return np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets
 
 
 @njit(cache=True)
@@ -110,27 +153,34 @@ def similarities(
     left_letters: np.ndarray,
     left_offsets: np.ndarray,
     left_exact: np.ndarray,
+    left_kind: np.ndarray,
     right_letters: np.ndarray,
     right_offsets: np.ndarray,
     right_exact: np.ndarray,
+    right_kind: np.ndarray,
 ) -> np.ndarray:
-    """Similarity in [0, 1] of word pairs `(left[k], right[k])`, (n,) float32; 0 below MIN_SIMILARITY.
+    """Similarity in [0, 1] of word pairs `(left[k], right[k])`, (n,) float32; 0 where it is too small to mean much.
 
-    Words marked `exact` score 1 when they are equal and 0 otherwise; a word without letters is like no other.
+    Words marked `exact` score 1 when they are equal and 0 otherwise; a word without letters is like no other. Two words
+    in one kind of script are compared with all of their letters.
     """
     scores = np.zeros(len(left), dtype=np.float32)
     masks = np.zeros(256, dtype=np.uint64)
     for k in range(len(left)):
-        a = left_letters[left_offsets[left[k]] : left_offsets[left[k] + 1]]
-        b = right_letters[right_offsets[right[k]] : right_offsets[right[k] + 1]]
+        one, other = left_kind[left[k]], right_kind[right[k]]
+        kind = OTHER if one == other else max(one, other)
+        i, j = kind * len(left_kind) + left[k], kind * len(right_kind) + right[k]
+        a = left_letters[left_offsets[i] : left_offsets[i + 1]]
+        b = right_letters[right_offsets[j] : right_offsets[j + 1]]
+        least = MIN_SIMILARITY_OF_CONSONANTS if kind == ABJAD else MIN_SIMILARITY
         shorter, total = min(len(a), len(b)), len(a) + len(b)
-        if shorter == 0 or 2 * shorter < MIN_SIMILARITY * total:
+        if shorter == 0 or 2 * shorter < least * total:
             continue
-        if left_exact[left[k]] or right_exact[right[k]]:
+        if left_exact[i] or right_exact[j]:
             scores[k] = _equal(a, b)
             continue
         score = 2 * _common(a, b, masks) / total
-        scores[k] = score if score >= MIN_SIMILARITY else 0.0
+        scores[k] = score if score >= least else 0.0
     return scores
 
 
