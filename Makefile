@@ -11,7 +11,7 @@ LANGUAGES  := deu_Latn swh_Latn rus_Cyrl
 # gold corpora for bench-quality and for the tests that use them; everything else works without
 export XPROJ_DATA ?= ../shared/data
 
-.PHONY: help demo test check bench bench-align bench-tuning bench-train bench-translate bench-quality bench-votes bench-extrinsic bench-students bench-translation bench-placement bench-memory clean
+.PHONY: help demo test check bench bench-align bench-tuning bench-train bench-translate bench-quality bench-votes bench-scripts bench-extrinsic bench-students bench-translation bench-placement bench-memory clean
 help:          ## this list
 	@sed -n 's/^\([a-z%<>-]*\):.*## /\1	/p' Makefile
 
@@ -69,6 +69,9 @@ bench-quality: $(VENV)/.dev ## projection quality on gold corpora (XPROJ_DATA)
 
 bench-votes: $(VENV)/.dev ## a vote over five variants of the aligner on Europarl-NER (XPROJ_DATA)
 	$(BIN)/python benchmarks/votes.py
+
+bench-scripts: $(VENV)/.dev ## names across scripts: gold in Arabic letters and kana (XPROJ_DATA), CLDR's names
+	$(BIN)/python benchmarks/scripts.py
 
 ENGLISH := $(RUNS)/english
 bench-memory: $(VENV)/.dev ## peak memory of the stages at 1 and 20 shards

@@ -49,6 +49,20 @@ def test_solvers_agree_and_are_timed(modules):
     assert "exact" in printed.getvalue() and "PuLP/CBC" in printed.getvalue()
 
 
+def test_words_are_written_in_other_scripts(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import scripts
+
+    from xproj.core import orthography
+
+    assert [scripts.arabic(word) for word in ("Schanghai", "Erato", "1998", "e")] == ["شانغهاي", "ارتو", "1998", "ا"]
+    assert [scripts.katakana(word) for word in ("Toronto", "Berlin", "EU-2", "xt")] == ["トロント", "ベルリン", "エウ-2", "クト"]
+    pairs = [("Lebanon", "لبنان"), ("Tunis", "تونس"), ("Mali", "مالي")]
+    with scripts.all_letters():
+        assert orthography.kind_of("مالي") == orthography.OTHER and scripts.top(pairs) < 1
+    assert orthography.kind_of("مالي") == orthography.ABJAD and scripts.top(pairs) == 1
+
+
 def test_training_is_measured_on_both_sides(monkeypatch, tmp_path):
     """A tiny model on a few sentences: as many examples, and both leave a tagger that can be scored."""
     pytest.importorskip("transformers")

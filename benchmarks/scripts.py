@@ -1,0 +1,162 @@
+"""How names are found across scripts: the prior of the statistical aligner, with and without its rules for scripts.
+
+    python benchmarks/scripts.py
+
+Two tables, each with all letters compared, and with what a script does not tell apart left out (core/orthography.py):
+
+1. F1 on the development sets of `quality` with the target side written in Arabic letters, as Arabic would write it, and
+   in katakana. Real gold labels, made-up spelling: there is no gold in such scripts beside it.
+2. Names of cities and countries in English and in a real language of that script (CLDR, package Babel): the share of
+   names of one word whose right partner looks more alike than every other name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import quality
+from anyascii import anyascii
+from rich.console import Console
+from rich.table import Table
+
+from xproj import recipe
+from xproj.aligners.names import name_pairs
+from xproj.core import orthography
+
+LANGUAGES = ("arb_Arab", "heb_Hebr", "pes_Arab", "urd_Arab", "zho_Hans", "jpn_Jpan", "kor_Hang")
+ARABIC = {
+    "b": "ب", "c": "ك", "d": "د", "f": "ف", "g": "غ", "h": "ه", "i": "ي", "j": "ي", "k": "ك", "l": "ل", "m": "م",
+    "n": "ن", "o": "و", "p": "ب", "q": "ق", "r": "ر", "s": "س", "t": "ت", "u": "و", "v": "ف", "w": "و", "x": "كس",
+    "y": "ي", "z": "ز", "ch": "خ", "ph": "ف", "sch": "ش", "sh": "ش", "th": "ث",
+}  # fmt: skip
+KANA = {
+    "": "アイウエオ",
+    "k": "カキクケコ",
+    "g": "ガギグゲゴ",
+    "s": "サシスセソ",
+    "z": "ザジズゼゾ",
+    "t": "タチツテト",
+    "d": "ダヂヅデド",
+    "n": "ナニヌネノ",
+    "h": "ハヒフヘホ",
+    "b": "バビブベボ",
+    "p": "パピプペポ",
+    "m": "マミムメモ",
+    "r": "ラリルレロ",
+}
+KANA |= {"l": KANA["r"], "f": KANA["h"], "c": KANA["k"], "q": KANA["k"], "x": KANA["k"]}
+KANA |= {letter: KANA["b"] for letter in "vw"} | {letter: KANA["z"] for letter in "jy"}
+
+
+def main() -> None:
+    """Print both tables."""
+    console = Console()
+    console.print(development(Path(os.environ.get("XPROJ_DATA", ""))))
+    console.print(names())
+
+
+def development(data: Path) -> Table:
+    """F1 of the development sets in other scripts; the sample alone where there are no gold data."""
+    printed = Table("corpus", "written in", "all letters", "by script", title="F1")
+    for corpus in quality.gold_corpora(data):
+        if not corpus.dev:
+            continue
+        for script, write in (("Arabic letters", arabic), ("katakana", katakana)):
+            table = written(quality.read(corpus, data), write)
+            with all_letters():
+                before = f1(table)
+            printed.add_row(corpus.name, script, f"{before:.3f}", f"{f1(table):.3f}")
+    return printed
+
+
+def names() -> Table:
+    """The share of names that are found among all by their looks."""
+    printed = Table("language", "names", "all letters", "by script", title="Names found by their looks")
+    for language in LANGUAGES:
+        found = name_pairs("eng_Latn", language)
+        assert found is not None
+        pairs = [(a[0], b[0]) for a, b in zip(*(side.rows() for side in found), strict=True) if len(a) == len(b) == 1]
+        with all_letters():
+            before = top(pairs)
+        printed.add_row(language, str(len(pairs)), f"{before:.3f}", f"{top(pairs):.3f}")
+    return printed
+
+
+@contextmanager
+def all_letters() -> Iterator[None]:
+    """Every word is taken for one in the Latin alphabet."""
+    kind = orthography.kind_of
+    orthography.kind_of = lambda word: orthography.OTHER
+    try:
+        yield
+    finally:
+        orthography.kind_of = kind
+
+
+def f1(table: pa.Table) -> float:
+    """F1 of a corpus with the default settings; the language is not told, so that no names are known."""
+    column, _ = quality.links(table, recipe.Align())
+    spans = quality.score(table, column, recipe.Project()).spans
+    assert spans is not None
+    return spans.micro.f1
+
+
+def top(pairs: list[tuple[str, str]]) -> float:
+    """The share of pairs that look alike, and more so than the first word and that of any other pair."""
+    size = len(pairs)
+    here, there = orthography.spellings([a for a, _ in pairs], [b for _, b in pairs])
+    rows, columns = np.divmod(np.arange(size * size), size)
+    alike = orthography.similarities(rows, columns, *here, *there).reshape(size, size)
+    right = alike.diagonal().copy()
+    np.fill_diagonal(alike, 0)
+    return float(np.mean((right > 0) & (right > alike.max(axis=1))))
+
+
+def written(table: pa.Table, write: Callable[[str], str]) -> pa.Table:
+    """The table with the words of the target side in another spelling."""
+    place = table.column_names.index("target_tokens")
+    rows = [[write(word) for word in row] for row in table["target_tokens"].to_pylist()]
+    field = table.schema.field(place)
+    return table.set_column(place, field, pa.array(rows, type=field.type))
+
+
+def arabic(word: str) -> str:
+    """A word in Arabic letters: i, o and u are written, e is not, and a at the beginning and at every other place."""
+    letters = anyascii(word).lower()
+    spelt, at = "", 0
+    while at < len(letters):
+        size = next((size for size in (3, 2, 1) if letters[at : at + size] in ARABIC), 1)
+        letter = letters[at : at + size]
+        if letter in "ae":
+            spelt += "ا" if at == 0 or (letter == "a" and at % 2) else ""
+        else:
+            spelt += ARABIC.get(letter, letter)
+        at += size
+    return spelt or word
+
+
+def katakana(word: str) -> str:
+    """A word in katakana: a consonant without a vowel behind it gets a u, d and t an o; n may stand alone."""
+    letters = anyascii(word).lower()
+    spelt, at = "", 0
+    while at < len(letters):
+        row = letters[at] if letters[at] in KANA else ""
+        letter = letters[at + len(row) : at + len(row) + 1]
+        vowel = letter if letter in tuple("aeiou") else ""
+        if vowel:
+            spelt += KANA[row]["aiueo".index(vowel)]
+        elif row:
+            spelt += "ン" if row == "n" else KANA[row]["aiueo".index("o" if row in "dt" else "u")]
+        else:
+            spelt += letter
+        at += len(row) + len(vowel or ("" if row else letter))
+    return spelt or word
+
+
+if __name__ == "__main__":
+    main()
