@@ -6,8 +6,8 @@ Two tables, each with all letters compared, and with what a script does not tell
 
 1. F1 on the development sets of `quality` with the target side written in Arabic letters, as Arabic would write it, and
    in katakana. Real gold labels, made-up spelling: there is no gold in such scripts beside it.
-2. Names of cities and countries in English and in a real language of that script (CLDR, package Babel): the share of
-   names of one word whose right partner looks more alike than every other name.
+2. Names of one word that CLDR (package Babel) knows in English and in real languages of such scripts: the share whose
+   right partner looks more alike than every other name.
 """
 
 from __future__ import annotations

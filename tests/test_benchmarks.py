@@ -56,7 +56,7 @@ def test_words_are_written_in_other_scripts(monkeypatch):
     from xproj.core import orthography
 
     assert [scripts.arabic(word) for word in ("Schanghai", "Erato", "1998", "e")] == ["شانغهاي", "ارتو", "1998", "ا"]
-    assert [scripts.katakana(word) for word in ("Toronto", "Berlin", "EU-2", "xt")] == ["トロント", "ベルリン", "エウ-2", "クト"]
+    assert [scripts.katakana(word) for word in ("Toronto", "Berlin", "EU-2")] == ["トロント", "ベルリン", "エウ-2"]
     pairs = [("Lebanon", "لبنان"), ("Tunis", "تونس"), ("Mali", "مالي")]
     with scripts.all_letters():
         assert orthography.kind_of("مالي") == orthography.OTHER and scripts.top(pairs) < 1
