@@ -11,7 +11,7 @@ LANGUAGES  := deu_Latn swh_Latn rus_Cyrl
 # gold corpora for bench-quality and for the tests that use them; everything else works without
 export XPROJ_DATA ?= ../shared/data
 
-.PHONY: help demo test check bench bench-align bench-tuning bench-train bench-translate bench-quality bench-votes bench-scripts bench-extrinsic bench-students bench-translation bench-placement bench-memory clean
+.PHONY: help demo test check bench bench-align bench-tuning bench-train bench-translate bench-quality bench-votes bench-scripts bench-dictionaries bench-extrinsic bench-students bench-translation bench-placement bench-memory clean
 help:          ## this list
 	@sed -n 's/^\([a-z%<>-]*\):.*## /\1	/p' Makefile
 
@@ -72,6 +72,9 @@ bench-votes: $(VENV)/.dev ## a vote over five variants of the aligner on Europar
 
 bench-scripts: $(VENV)/.dev ## names across scripts: gold in Arabic letters and kana (XPROJ_DATA), CLDR's names
 	$(BIN)/python benchmarks/scripts.py
+
+bench-dictionaries: $(VENV)/.dev ## what FreeDict's dictionaries bring (Debian packages dict-freedict-eng-*)
+	$(BIN)/python benchmarks/dictionaries.py
 
 ENGLISH := $(RUNS)/english
 bench-memory: $(VENV)/.dev ## peak memory of the stages at 1 and 20 shards

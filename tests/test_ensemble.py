@@ -132,7 +132,7 @@ def test_an_ensemble_aligns_back_translations_too(tmp_path, monkeypatch):
 
 
 def test_saved_tables_serve_both_sides(tmp_path):
-    settings = recipe.Align(model=str(tmp_path), prime="more.tsv")
+    settings = recipe.Align(model=str(tmp_path), prime="more.tsv", dictionary="words.tsv")
     back = aligners.of_back_translation(settings)
-    assert back.model == f"{tmp_path}/back" and back.prime is None
+    assert back.model == f"{tmp_path}/back" and back.prime is None and back.dictionary is None
     assert aligners.of_back_translation(recipe.Align()).model is None

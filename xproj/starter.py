@@ -53,6 +53,7 @@ EXAMPLES: dict[str, Any] = {
     "align.level": "subword",
     "align.tune_guide": "statistical",
     "align.prime": "corpus/{language}.tsv",
+    "align.dictionary": "dictionaries/{language}.tsv",
     "align.links": "corpus/{language}.links",
     "score.scorers": ["tagger"],
     "score.model": "models/target-tagger",

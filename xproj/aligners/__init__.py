@@ -111,8 +111,8 @@ def runs_model(settings: Align) -> bool:
 def of_back_translation(settings: Align) -> Align:
     """The same aligner for back-translation and target sentence, one language on both sides.
 
-    It learns from these pairs alone: `prime` is a bitext of two languages, and tables that `statistical` has saved are
-    those in the folder `back` beside the others.
+    It learns from these pairs alone: `prime` and `dictionary` are of two languages, and tables that `statistical` has
+    saved are those in the folder `back` beside the others.
 
     Raises:
         RecipeError: links in a file are those of the source sentence only.
@@ -129,7 +129,7 @@ def of_back_translation(settings: Align) -> Align:
         return settings.model_copy(update={"members": members})
     tables = settings.aligner == "statistical" and settings.model is not None
     model = f"{settings.model}/{BACK}" if tables else settings.model
-    return settings.model_copy(update={"prime": None, "model": model})
+    return settings.model_copy(update={"prime": None, "dictionary": None, "model": model})
 
 
 def share(progress: Progress | None, number: int, of: int) -> Progress | None:

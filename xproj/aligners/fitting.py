@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from xproj.aligners.dictionary import read_entries
 from xproj.aligners.names import name_pairs
 from xproj.core import capitals, hmm
 from xproj.core import statistical as model
@@ -25,7 +26,7 @@ HMM_ROUNDS = 3
 
 
 class Stream:
-    """The parts of a fit as encoded rows, names and `prime` first; can be read again and again."""
+    """The parts of a fit as encoded rows, `dictionary`, names and `prime` first; can be read again and again."""
 
     def __init__(
         self, parts: Pairs, settings: Align, languages: tuple[str, str], source: Vocabulary, target: Vocabulary
@@ -33,14 +34,18 @@ class Stream:
         self.parts, self.prime, self.languages = parts, settings.prime, languages
         self.names = name_pairs(*languages) if settings.names else None
         self.source, self.target = source, target
+        self.dictionary, self.entries = settings.dictionary, 0
+        self._entries: model.Rows | None = None
 
     def __iter__(self) -> Iterator[model.Rows]:
+        if self._entries is not None:
+            yield self._entries
         for source, target in self._pairs():
             yield model.Rows(self.source.encode(source), source.offsets, self.target.encode(target), target.offsets)
 
     def count(self) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
-        """Sentence pairs with two sides, names left out; and in which case each source and target word is written,
-        (words, CASES)."""
+        """Sentence pairs with two sides, names and dictionary left out; and in which case each source and target word
+        is written, (words, CASES). To be called first: it takes in the words, and then the dictionary."""
         pairs, counts = 0, [np.zeros((0, capitals.CASES), dtype=np.int64) for _ in range(2)]
         for part in self._pairs():
             if part is not self.names:
@@ -50,6 +55,9 @@ class Stream:
                 grown = np.zeros((len(vocabulary.words) - len(counts[side]), capitals.CASES), dtype=np.int64)
                 counts[side] = np.concatenate([counts[side], grown])
                 capitals.count_cases(tokens, words, counts[side])
+        if self.dictionary is not None:
+            self._entries = read_entries(self.dictionary, self.languages, self.source, self.target)
+            self.entries = len(self._entries.source_offsets) - 1
         return pairs, (counts[0], counts[1])
 
     def _pairs(self) -> Iterator[tuple[TokenColumn, TokenColumn]]:

@@ -41,7 +41,7 @@ HMM_SHARE = 0.35
 
 class StatisticalAligner:
     """See the module. Settings read: prefixes, orthography, capitals, iterations, max_pairs, agreement, hmm,
-    names, symmetrization, threshold, model and prime.
+    names, dictionary, symmetrization, threshold, model and prime.
     """
 
     def __init__(self, settings: Align, fitted: Path | None = None, runtime: Runtime | None = None) -> None:
@@ -56,7 +56,7 @@ class StatisticalAligner:
     def fit(
         self, parts: Pairs, *, languages: tuple[str, str], output: Path, progress: Progress | None = None
     ) -> dict[str, int | float]:
-        """Learn the tables of every view from `parts`, `prime` and `names`, and save them in the folder `output`."""
+        """Learn the tables of every view from `parts`, `prime`, `names` and `dictionary`, and save them in `output`."""
         settings = self.settings
         source, target = Vocabulary(), Vocabulary()
         stream = Stream(parts, settings, languages, source, target)
@@ -70,6 +70,8 @@ class StatisticalAligner:
         counts: dict[str, int | float] = {"sentence_pairs": pairs, "word_pairs": 0, "pruned_word_pairs": 0}
         if stream.names is not None:
             counts["names"] = len(stream.names[0])
+        if settings.dictionary is not None:
+            counts["dictionary"] = stream.entries
         for prefix in prefixes:
             view = View(prefix, source, target, settings.orthography)
             table = PairTable.empty(settings.max_pairs)

@@ -18,7 +18,7 @@ OF_STAGE = frozenset({"aligner", "implementation", "refine", "min_pair_score"})
 READ_BY = {
     "statistical": frozenset(
         {"symmetrization", "threshold", "iterations", "prefixes", "orthography", "capitals", "hmm", "max_pairs"}
-        | {"agreement", "names", "model", "prime"}
+        | {"agreement", "names", "dictionary", "model", "prime"}
     ),
     "eflomal": frozenset({"symmetrization"}),
     "given": frozenset({"links"}),
@@ -88,6 +88,10 @@ class Align(Table):
     tune_batch_tokens: int = Field(1024, ge=1, description="sub-words of both sides in one step")
     tune_seed: int = Field(0, ge=0, description="random seed of order, masks and dropout")
     prime: str | None = Field(None, description="extra unlabelled bitext (TSV) that the fit reads too")
+    dictionary: str | None = Field(
+        None,
+        description="statistical: a dictionary (TSV, an entry a line); the fit reads entries of known words too",
+    )
     links: str | None = Field(None, description="a file of i-j[:score] lines (aligner = given)")
     members: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="ensemble: its aligners, as a list of names or a table of settings for each"

@@ -21,7 +21,7 @@ PATH_KEYS = {
     "translate": ("model", "tokenizer"),
     "tag": ("model",),
     "back": ("model", "tokenizer"),
-    "align": ("model", "prime", "links"),
+    "align": ("model", "prime", "dictionary", "links"),
     "score": ("model", "translator_model"),
     "silver": ("hold_out",),
     "train": ("dev", "model"),
