@@ -111,7 +111,7 @@ def top(pairs: list[tuple[str, str]]) -> float:
     size = len(pairs)
     here, there = orthography.spellings([a for a, _ in pairs], [b for _, b in pairs])
     rows, columns = np.divmod(np.arange(size * size), size)
-    alike = orthography.similarities(rows, columns, *here, *there).reshape(size, size)
+    alike = orthography.similarities(rows, columns, here, there).reshape(size, size)
     right = alike.diagonal().copy()
     np.fill_diagonal(alike, 0)
     return float(np.mean((right > 0) & (right > alike.max(axis=1))))

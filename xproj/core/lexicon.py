@@ -82,7 +82,7 @@ def alike_counts(keys: np.ndarray, live: np.ndarray, source: Spellings | None, t
     """Extra pseudo-counts by slot of pairs that look alike: 10 · r⁴; zeros without spellings."""
     extra = np.zeros(len(keys), dtype=np.float32)
     if source is not None and target is not None:
-        alike = similarities(keys[live] >> 32, keys[live] & 0xFFFFFFFF, *source, *target)
+        alike = similarities(keys[live] >> 32, keys[live] & 0xFFFFFFFF, source, target)
         extra[live] = ALIKE * alike**4
     return extra
 
@@ -111,7 +111,7 @@ def expand(arrays: dict[str, np.ndarray]) -> Tables:
 
 def extend(tables: Tables, unseen: np.ndarray, source: Spellings, target: Spellings) -> Tables:
     """The tables with those `unseen` pairs (keys) that look alike, at the probability that their prior gives them."""
-    alike = similarities(unseen >> 32, unseen & 0xFFFFFFFF, *source, *target)
+    alike = similarities(unseen >> 32, unseen & 0xFFFFFFFF, source, target)
     unseen, alike = unseen[alike > 0], alike[alike > 0]
     live = np.flatnonzero(tables.keys != EMPTY)
     keys = np.concatenate([tables.keys[live], unseen])

@@ -6,8 +6,8 @@ in Latin letters, and more so once letters that sound alike are one. Words are t
 letters at a time with the bit-parallel longest-common-subsequence recurrence of Hyyrö (2004), "Bit-parallel LCS-length
 computation revisited".
 
-What a script does not tell apart is left out on both sides: r and l beside a word in Chinese characters, kana or
-hangul, and vowels beside one in an abjad (Arabic, Hebrew, Syriac), which hardly writes them.
+What a script does not tell apart is one letter on both sides or none: r and l beside a word in Chinese characters, kana
+or hangul, and vowels beside one in an abjad (Arabic, Hebrew, Syriac), which hardly writes them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 MIN_LETTERS = 4
 MIN_SIMILARITY = 0.65
-# without vowels: words of three consonants are compared, of which two are not enough
+# of consonants alone: two words of one are compared with all of their letters, of two by equality
+LEAST_CONSONANTS = 2
 MIN_CONSONANTS = 3
 MIN_SIMILARITY_OF_CONSONANTS = 0.7
 MAX_LETTERS = 64
@@ -46,10 +47,15 @@ SOUNDS = (
 )
 # kinds of scripts; the greater one of two words' kinds says how both are spelt
 OTHER, EAST_ASIAN, ABJAD = range(3)
-EAST_ASIAN_LETTER = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
-ABJAD_LETTER = re.compile("[\u0590-\u077f\u08a0-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+EAST_ASIAN_LETTER = re.compile(
+    "[\u1100-\u11ff\u3005-\u3007\u3041-\u30fa\u30fc-\u318f\u3400-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc"
+    "\U00020000-\U0003ffff]"
+)
+ABJAD_LETTER = re.compile("[\u0590-\u077f\u0870-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 # vowels, and the letter v, which stands for u and o where w does; punctuation stands for letters without a sound
-NO_CONSONANTS = re.compile("[^a-z0-9]|[aeiouv]")
+NO_CONSONANTS = re.compile("[^a-z]|[aeiouv]")
+# j is a consonant there (ج), and Arabic has no p
+CONSONANTS = str.maketrans("jp", "gb")
 
 
 class Spellings(NamedTuple):
@@ -85,9 +91,11 @@ def _spelt(words: Sequence[str], kind: np.ndarray, met: set[int]) -> Spellings:
     exact = [number or len(form) < MIN_LETTERS for form, number in zip(plain, numbers, strict=True)]
     forms = [form if same else folded(form) for form, same in zip(plain, exact, strict=True)]
     liquids = [form.replace("r", "l") for form in forms] if EAST_ASIAN in met else [""] * len(words)
-    consonants = [NO_CONSONANTS.sub("", folded(form)) if ABJAD in met else "" for form in plain]
-    few = [number or len(form) < MIN_CONSONANTS for form, number in zip(consonants, numbers, strict=True)]
-    letters, offsets = _encoded([*forms, *liquids, *consonants])
+    skeletons = [""] * len(words)
+    if ABJAD in met:
+        skeletons = [form if number else consonants(form) for form, number in zip(plain, numbers, strict=True)]
+    few = [number or len(form) < MIN_CONSONANTS for form, number in zip(skeletons, numbers, strict=True)]
+    letters, offsets = _encoded([*forms, *liquids, *skeletons])
     return Spellings(letters, offsets, np.array([*exact, *exact, *few], dtype=np.bool_), kind)
 
 
@@ -101,6 +109,11 @@ def folded(form: str) -> str:
     for written, sound in SOUNDS:
         form = form.replace(written, sound)
     return form
+
+
+def consonants(form: str) -> str:
+    """What an abjad would write of a transliterated word in lower case ("george" is "grg", and so is "جورج")."""
+    return NO_CONSONANTS.sub("", folded(form.replace("ph", "f").translate(CONSONANTS)))
 
 
 def kind_of(word: str) -> int:
@@ -147,41 +160,41 @@ def _equal(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @njit(cache=True)
-def similarities(
-    left: np.ndarray,
-    right: np.ndarray,
-    left_letters: np.ndarray,
-    left_offsets: np.ndarray,
-    left_exact: np.ndarray,
-    left_kind: np.ndarray,
-    right_letters: np.ndarray,
-    right_offsets: np.ndarray,
-    right_exact: np.ndarray,
-    right_kind: np.ndarray,
-) -> np.ndarray:
-    """Similarity in [0, 1] of word pairs `(left[k], right[k])`, (n,) float32; 0 where it is too small to mean much.
+def similarities(source_ids: np.ndarray, target_ids: np.ndarray, source: Spellings, target: Spellings) -> np.ndarray:
+    """Similarity in [0, 1] of word pairs `(source_ids[k], target_ids[k])`, (n,) float32; 0 where it means little.
 
     Words marked `exact` score 1 when they are equal and 0 otherwise; a word without letters is like no other. Two words
     in one kind of script are compared with all of their letters.
     """
-    scores = np.zeros(len(left), dtype=np.float32)
+    scores = np.zeros(len(source_ids), dtype=np.float32)
     masks = np.zeros(256, dtype=np.uint64)
-    for k in range(len(left)):
-        one, other = left_kind[left[k]], right_kind[right[k]]
-        kind = OTHER if one == other else max(one, other)
-        i, j = kind * len(left_kind) + left[k], kind * len(right_kind) + right[k]
-        a = left_letters[left_offsets[i] : left_offsets[i + 1]]
-        b = right_letters[right_offsets[j] : right_offsets[j + 1]]
+    for k in range(len(source_ids)):
+        here, there = source.kind[source_ids[k]], target.kind[target_ids[k]]
+        kind = OTHER if here == there else max(here, there)
+        a, a_exact = _spelling(source, source_ids[k], kind)
+        b, b_exact = _spelling(target, target_ids[k], kind)
+        if kind == ABJAD and min(len(a), len(b)) < LEAST_CONSONANTS:
+            kind = OTHER
+            a, a_exact = _spelling(source, source_ids[k], kind)
+            b, b_exact = _spelling(target, target_ids[k], kind)
         least = MIN_SIMILARITY_OF_CONSONANTS if kind == ABJAD else MIN_SIMILARITY
         shorter, total = min(len(a), len(b)), len(a) + len(b)
         if shorter == 0 or 2 * shorter < least * total:
             continue
-        if left_exact[i] or right_exact[j]:
-            scores[k] = _equal(a, b)
+        if a_exact or b_exact:
+            # a short word as it is written and a longer one that is folded are not to be compared
+            scores[k] = _equal(a, b) if a_exact and b_exact else 0.0
             continue
         score = 2 * _common(a, b, masks) / total
         scores[k] = score if score >= least else 0.0
     return scores
+
+
+@njit(cache=True)
+def _spelling(words: Spellings, word: int, kind: int) -> tuple[np.ndarray, bool]:
+    """A word as it is spelt beside a kind of script, and whether it is compared by equality only."""
+    at = kind * len(words.kind) + word
+    return words.letters[words.offsets[at] : words.offsets[at + 1]], words.exact[at]
 
 
 @njit(cache=True)
