@@ -76,7 +76,8 @@ def entries(index: Path) -> Iterator[tuple[str, str]]:
         name, start, size = line.split("\t")[:3]
         if name.startswith("00"):  # of the dictionary itself
             continue
-        first, *rest = bodies[number(start) :][: number(size)].decode("utf-8", "replace").split("\n")
+        at = number(start)
+        first, *rest = bodies[at : at + number(size)].decode("utf-8", "replace").split("\n")
         head = re.split(r"[/<\[(]", first)[0].strip()
         for translations in rest:
             if not translations.startswith("   ") and ":" not in translations and '"' not in translations:

@@ -21,7 +21,12 @@ RECIPES = {  # what is wrong: the recipe, words of the message
     "a missing gold file": (RECIPE.replace("gold.conll", "old.conll"), "[evaluate] gold"),
     "gold without a tagger": (RECIPE.replace("[train]\nepochs = 1", ""), "no [train]"),
     "not TOML": (RECIPE + "=", "not valid TOML"),
-    "a score without a scorer": (RECIPE + "[project]\nscores = { tagger = 1.0 }\n", "score_tagger"),
+    "a score without a scorer": (
+        RECIPE + "[project]\nscores = { tagger = 1.0 }\n",
+        "add [score] with scorers = ['tagger']",
+    ),
+    "a score that nobody makes": (RECIPE + "[project]\nscores = { lookalike = 1.0 }\n", "'lookalike' is no scorer"),
+    "scores without weight": (RECIPE + "[project]\nscores = { alignment = 0.0 }\n", "no score has a weight"),
     "an unknown aligner": (RECIPE.replace("[align]", '[align]\naligner = "giza"'), "giza"),
 }
 

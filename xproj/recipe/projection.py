@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from xproj.recipe.table import Table
 
@@ -87,6 +87,13 @@ class Project(Table):
         if isinstance(data, dict) and data.get("candidates") == "markers":
             return {"scores": {"markers": 1.0}, **data}
         return data
+
+    @field_validator("scores")
+    @classmethod
+    def _a_score_counts(cls, value: dict[str, float]) -> dict[str, float]:
+        if not any(value.values()):
+            raise ValueError("no score has a weight, so no span could be chosen; e.g. scores = { alignment = 1.0 }")
+        return value
 
     @model_validator(mode="after")
     def _markers_fit(self) -> Project:

@@ -91,7 +91,11 @@ class Stage:
     def remedy(self, column: str) -> str:
         """What to do when a column that it requires is missing."""
         if column.startswith("score_"):
-            return f"add [score] with scorers = [{column.removeprefix('score_')!r}]"
+            from xproj.scorers import BACKENDS
+
+            name = column.removeprefix("score_")
+            known = f"{name!r} is no scorer of xproj ({', '.join(BACKENDS)}), so the column must be yours"
+            return f"add [score] with scorers = [{name!r}]" if name in BACKENDS else known
         return REMEDIES.get(column, "add [score]")
 
     def remarks(self, counts: Mapping[str, int]) -> list[str]:
