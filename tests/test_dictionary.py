@@ -25,13 +25,8 @@ def vocabularies(source, target):
 def read(path, source, target):
     """The entries as words, and the sizes of the vocabularies afterwards."""
     sides = vocabularies(source, target)
-    rows = read_entries(str(path), LANGUAGES, *sides)
-    found = []
-    for k in range(len(rows.source_offsets) - 1):
-        first = [sides[0].words[word] for word in rows.source[rows.source_offsets[k] : rows.source_offsets[k + 1]]]
-        second = [sides[1].words[word] for word in rows.target[rows.target_offsets[k] : rows.target_offsets[k + 1]]]
-        found.append((first, second))
-    return found, tuple(len(side.words) for side in sides)
+    first, second = read_entries(str(path), LANGUAGES, *sides)
+    return list(zip(first.rows(), second.rows(), strict=True)), tuple(len(side.words) for side in sides)
 
 
 def test_entries_of_known_words_are_read(tmp_path):
@@ -40,7 +35,7 @@ def test_entries_of_known_words_are_read(tmp_path):
         "Bridge\tBrücke\nold bridge\talte Brücke\nbridge\tBrücken\ntown\tbrücke\nit\tes\n", encoding="utf-8"
     )
     found, sizes = read(path, "the old bridge it", "die alte brücke es")
-    assert found == [(["bridge"], ["brücke"]), (["old", "bridge"], ["alte", "brücke"]), (["it"], ["es"])]
+    assert found == [(["Bridge"], ["Brücke"]), (["old", "bridge"], ["alte", "Brücke"]), (["it"], ["es"])]
     assert sizes == (4, 4)
 
 
@@ -49,8 +44,10 @@ def test_entries_equal_a_plain_filter(tmp_path_factory, entries, source, target)
     path = tmp_path_factory.mktemp("dictionary") / "words.tsv"
     path.write_text("".join(f"{' '.join(a)}\t{' '.join(b)}\n" for a, b in entries), encoding="utf-8")
     here, there = ([normalise(word) for word in dict.fromkeys(side)] for side in (source, target))
-    wanted = [([normalise(w) for w in a], [normalise(w) for w in b]) for a, b in entries]
-    wanted = [(a, b) for a, b in wanted if set(a) <= set(here) and set(b) <= set(there)]
+    known = [
+        {normalise(word) for word in a} <= {*here} and {normalise(word) for word in b} <= {*there} for a, b in entries
+    ]
+    wanted = [entry for entry, is_known in zip(entries, known, strict=True) if is_known]
     assert read(path, " ".join(here), " ".join(there))[0] == wanted
 
 

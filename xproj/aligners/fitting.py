@@ -26,47 +26,51 @@ HMM_ROUNDS = 3
 
 
 class Stream:
-    """The parts of a fit as encoded rows, `dictionary`, names and `prime` first; can be read again and again."""
+    """The parts of a fit as encoded rows, names, `dictionary` and `prime` first; can be read again and again."""
 
     def __init__(
         self, parts: Pairs, settings: Align, languages: tuple[str, str], source: Vocabulary, target: Vocabulary
     ) -> None:
-        self.parts, self.prime, self.languages = parts, settings.prime, languages
+        self.parts, self.settings, self.languages = parts, settings, languages
         self.names = name_pairs(*languages) if settings.names else None
+        self.entries: tuple[TokenColumn, TokenColumn] | None = None
         self.source, self.target = source, target
-        self.dictionary, self.entries = settings.dictionary, 0
-        self._entries: model.Rows | None = None
 
     def __iter__(self) -> Iterator[model.Rows]:
-        if self._entries is not None:
-            yield self._entries
         for source, target in self._pairs():
             yield model.Rows(self.source.encode(source), source.offsets, self.target.encode(target), target.offsets)
 
     def count(self) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
         """Sentence pairs with two sides, names and dictionary left out; and in which case each source and target word
-        is written, (words, CASES). To be called first: it takes in the words, and then the dictionary."""
-        pairs, counts = 0, [np.zeros((0, capitals.CASES), dtype=np.int64) for _ in range(2)]
+        is written, (words, CASES). To be called first: the dictionary is read by the words that are met here."""
+        pairs, cases = 0, (np.zeros((0, capitals.CASES), np.int64), np.zeros((0, capitals.CASES), np.int64))
         for part in self._pairs():
             if part is not self.names:
                 pairs += int(np.count_nonzero(np.diff(cell_offsets(part[0].offsets, part[1].offsets))))
-            for side, (tokens, vocabulary) in enumerate(zip(part, (self.source, self.target), strict=True)):
-                words = vocabulary.encode(tokens)
-                grown = np.zeros((len(vocabulary.words) - len(counts[side]), capitals.CASES), dtype=np.int64)
-                counts[side] = np.concatenate([counts[side], grown])
-                capitals.count_cases(tokens, words, counts[side])
-        if self.dictionary is not None:
-            self._entries = read_entries(self.dictionary, self.languages, self.source, self.target)
-            self.entries = len(self._entries.source_offsets) - 1
-        return pairs, (counts[0], counts[1])
+            cases = self._with_cases(part, cases)
+        if self.settings.dictionary is not None:
+            self.entries = read_entries(self.settings.dictionary, self.languages, self.source, self.target)
+            cases = self._with_cases(self.entries, cases)
+        return pairs, cases
+
+    def _with_cases(
+        self, part: tuple[TokenColumn, TokenColumn], cases: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The counts with those of a part, and with a row for each new word."""
+        grown = []
+        for tokens, vocabulary, counts in zip(part, (self.source, self.target), cases, strict=True):
+            words = vocabulary.encode(tokens)
+            more = np.zeros((len(vocabulary.words) - len(counts), capitals.CASES), dtype=np.int64)
+            grown.append(np.concatenate([counts, more]))
+            capitals.count_cases(tokens, words, grown[-1])
+        return grown[0], grown[1]
 
     def _pairs(self) -> Iterator[tuple[TokenColumn, TokenColumn]]:
-        if self.names is not None:
-            yield self.names
-        if self.prime:
+        yield from (part for part in (self.names, self.entries) if part is not None)
+        if self.settings.prime:
             from xproj.corpora import read_bitext
 
-            yield from read_bitext(Path(self.prime), *self.languages)
+            yield from read_bitext(Path(self.settings.prime), *self.languages)
         yield from self.parts
 
 

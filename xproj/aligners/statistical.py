@@ -70,8 +70,8 @@ class StatisticalAligner:
         counts: dict[str, int | float] = {"sentence_pairs": pairs, "word_pairs": 0, "pruned_word_pairs": 0}
         if stream.names is not None:
             counts["names"] = len(stream.names[0])
-        if settings.dictionary is not None:
-            counts["dictionary"] = stream.entries
+        if stream.entries is not None:
+            counts["dictionary"] = len(stream.entries[0])
         for prefix in prefixes:
             view = View(prefix, source, target, settings.orthography)
             table = PairTable.empty(settings.max_pairs)

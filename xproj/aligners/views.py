@@ -43,11 +43,11 @@ class Vocabulary:
         mapping = np.fromiter((seen[word] for word in distinct), dtype=np.int32, count=len(distinct))
         return mapping[ids] if len(ids) else ids
 
-    def find(self, tokens: TokenColumn) -> np.ndarray:
-        """Word ids of all words of a column, (total,) int32; −1 for a new word, which stays unknown."""
+    def knows(self, tokens: TokenColumn) -> np.ndarray:
+        """Which words of a column it has, (total,) bool; new ones stay unknown."""
         ids, distinct = tokens.encode()
-        mapping = np.fromiter((self.ids.get(normalise(word), -1) for word in distinct), np.int32, len(distinct))
-        return mapping[ids] if len(ids) else ids
+        known = np.fromiter((normalise(word) in self.ids for word in distinct), dtype=np.bool_, count=len(distinct))
+        return known[ids]
 
     def view(self, prefix: int) -> tuple[np.ndarray, list[str]]:
         """The id in a view of each word, and the forms of the view; prefix 0 is the whole word."""
