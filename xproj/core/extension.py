@@ -1,7 +1,9 @@
-"""Spans that reach over unlinked words: rare words are often left without a link on both sides.
+"""Spans that reach over unlinked words: rare words are often left without a link on both sides, and what is one word in
+one language may be several in the other.
 
-Where a content word of the entity has no link, a candidate may end at the nearest unlinked content word beside one of
-its edges, common words in between included. Links below LINKED in sum count as none.
+A candidate may end at the nearest unlinked content word beside one of its edges, common words in between included,
+where a content word of the entity has no link, or where the entity is no name: it has content words in small letters,
+and no capital ("specials" is "plats du jour"). Links below LINKED in sum count as none.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xproj.core.case import OTHER
+from xproj.core.case import CAPITAL, OTHER, SMALL
 from xproj.core.link_mass import linked_edges, linked_mass
 
 LINKED = 0.2
@@ -41,24 +43,23 @@ def surroundings(
     for k in range(len(rows)):
         row = rows[k]
         lo, hi, base = link_offsets[row], link_offsets[row + 1], target_offsets[row]
-        inside, outside, of_source = linked_mass(
+        inside, outside, _ = linked_mass(
             entity_start[k], entity_end[k], link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], target_words[row]
         )
         edge = linked_edges(inside, min_edge)
-        grows = len(of_source) > 0 and of_source.min() < LINKED
         for t in range(len(edge)):
             if not edge[t]:
                 continue
             asked[base + t] = True
             for step in (-1, 1):
                 at = t + step
-                while grows and 0 <= at < len(edge) and abs(at - t) <= REACH and inside[at] + outside[at] < LINKED:
+                while 0 <= at < len(edge) and abs(at - t) <= REACH and inside[at] + outside[at] < LINKED:
                     asked[base + at] = free[base + at] = True
                     at += step
 
 
 @njit(cache=True)
-def incomplete(
+def growing(
     rows: np.ndarray,
     entity_start: np.ndarray,
     entity_end: np.ndarray,
@@ -70,17 +71,21 @@ def incomplete(
     source_offsets: np.ndarray,
     found: np.ndarray,
 ) -> None:
-    """Fill `found` (entities,): has the entity a content word without a link?"""
+    """Fill `found` (entities,): has the entity a content word without a link, or small ones and no capital?"""
     for k in range(len(rows)):
         row, first, last = rows[k], entity_start[k], entity_end[k]
         mass = np.zeros(last - first)
         for x in range(link_offsets[row], link_offsets[row + 1]):
             if first <= link_source[x] < last:
                 mass[link_source[x] - first] += link_score[x]
-        found[k] = False
+        unlinked, small, capital = False, False, False
         for i in range(last - first):
             at = source_offsets[row] + first + i
-            found[k] |= mass[i] < LINKED and source_common[at] < MOST_COMMON and source_case[at] != OTHER
+            content = source_common[at] < MOST_COMMON and source_case[at] != OTHER
+            unlinked |= content and mass[i] < LINKED
+            small |= content and source_case[at] == SMALL
+            capital |= source_case[at] == CAPITAL
+        found[k] = unlinked or (small and not capital)
 
 
 def roles(free: np.ndarray, common: np.ndarray, case: np.ndarray) -> np.ndarray:
