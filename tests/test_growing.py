@@ -33,6 +33,8 @@ def candidates(source, entity, target, links):
         ("the town Zug", (1, 3), "les ville Zug bleue", [(1, 1), (2, 2)], {"ville", "Zug", "ville Zug"}),
         # a name with an unlinked word
         ("Red Cross", (0, 2), "les Croix Rouge", [(1, 1)], {"Croix", "Croix Rouge"}),
+        # a name of two words that share a partner
+        ("UK Government", (0, 2), "les Regierung britische", [(0, 1), (1, 1)], {"Regierung", "Regierung britische"}),
         # nothing is known of the case of numbers
         ("the 29", (1, 2), "les 29 euros", [(1, 1)], {"29"}),
     ],

@@ -51,14 +51,15 @@ def test_surroundings_equal_plain_python(entity, links):
 def test_growing_equals_plain_python(entity, links, common, case):
     column, spans, found = LinkColumn.of([links]), EntityColumn.of([[(*entity, "X")]]), np.ones(1, dtype=bool)
     extension.growing(
-        np.zeros(1, dtype=np.int64), spans.start, spans.end, column.offsets, column.source, column.score,
-        np.array(common, dtype=np.float32), np.array(case, dtype=np.int8), np.array([0, 5]), found,
+        np.zeros(1, dtype=np.int64), spans.start, spans.end, column.offsets, column.source, column.target, column.score,
+        np.array([WORDS]), np.array(common, dtype=np.float32), np.array(case, dtype=np.int8), np.array([0, 5]), found,
     )  # fmt: skip
     words = range(*entity)
     content = [i for i in words if common[i] == 0 and case[i] != OTHER]
     incomplete = any(mass(links, 0, i) < LINKED for i in content)
     no_name = any(case[i] == SMALL for i in content) and all(case[i] != CAPITAL for i in words)
-    assert found[0] == (incomplete or no_name)
+    shared = sum(mass(links, 1, t, entity) >= LINKED for t in range(WORDS)) < len(content)
+    assert found[0] == (incomplete or shared or no_name)
 
 
 def test_an_edge_moves_to_the_nearest_content_word():

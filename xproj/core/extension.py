@@ -2,8 +2,9 @@
 one language may be several in the other.
 
 A candidate may end at the nearest unlinked content word beside one of its edges, common words in between included,
-where a content word of the entity has no link, or where the entity is no name: it has content words in small letters,
-and no capital ("specials" is "plats du jour"). Links below LINKED in sum count as none.
+where a content word of the entity has no link, or shares its partner with another one, or where the entity is no name:
+it has content words in small letters, and no capital ("specials" is "plats du jour"). Links below LINKED in sum count
+as none.
 """
 
 from __future__ import annotations
@@ -65,27 +66,32 @@ def growing(
     entity_end: np.ndarray,
     link_offsets: np.ndarray,
     link_source: np.ndarray,
+    link_target: np.ndarray,
     link_score: np.ndarray,
+    target_words: np.ndarray,
     source_common: np.ndarray,
     source_case: np.ndarray,
     source_offsets: np.ndarray,
     found: np.ndarray,
 ) -> None:
-    """Fill `found` (entities,): has the entity a content word without a link, or small ones and no capital?"""
+    """Fill `found` (entities,): has the entity fewer linked target words than content words, or a content word without
+    a link, or small ones and no capital?"""
     for k in range(len(rows)):
         row, first, last = rows[k], entity_start[k], entity_end[k]
-        mass = np.zeros(last - first)
-        for x in range(link_offsets[row], link_offsets[row + 1]):
-            if first <= link_source[x] < last:
-                mass[link_source[x] - first] += link_score[x]
-        unlinked, small, capital = False, False, False
+        lo, hi = link_offsets[row], link_offsets[row + 1]
+        inside, _, of_source = linked_mass(
+            first, last, link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], target_words[row]
+        )
+        content, unlinked, small, capital = 0, False, False, False
         for i in range(last - first):
             at = source_offsets[row] + first + i
-            content = source_common[at] < MOST_COMMON and source_case[at] != OTHER
-            unlinked |= content and mass[i] < LINKED
-            small |= content and source_case[at] == SMALL
             capital |= source_case[at] == CAPITAL
-        found[k] = unlinked or (small and not capital)
+            if source_common[at] < MOST_COMMON and source_case[at] != OTHER:
+                content += 1
+                unlinked |= of_source[i] < LINKED
+                small |= source_case[at] == SMALL
+        fewer = np.count_nonzero(inside >= LINKED) < content
+        found[k] = unlinked or fewer or (small and not capital)
 
 
 def roles(free: np.ndarray, common: np.ndarray, case: np.ndarray) -> np.ndarray:
