@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from xproj import corpus_counts
-from xproj.columns import LinkColumn, TokenColumn
+from xproj.columns import EntityColumn, LinkColumn, TokenColumn
 from xproj.core.case import SMALL
 from xproj.core.frequency import HALF, RAREST, FrequencyCount, commonness
 
@@ -57,6 +57,15 @@ def test_links_show_what_capitals_are_worth(tmp_path):
     assert corpus_counts.count([rows.append_column("links", LinkColumn.of(outside).write())]).contrast == (0, 0)
 
 
+def test_the_share_of_entities_in_small_letters(tmp_path):
+    rows = table([["a", "Big", "dog"], ["12", "é"], ["x"]])
+    spans = [[(0, 1, "X"), (1, 3, "X"), (2, 3, "X")], [(0, 1, "X"), (0, 2, "X")], [(0, 9, "X")]]
+    found = corpus_counts.count([rows.append_column("source_entities", EntityColumn.of(spans).write())])
+    assert found.small == 3 / 4  # of a, Big dog, dog and 12 é; 12 is of no case, and the last one is no span
+    corpus_counts.save(found, tmp_path)
+    assert corpus_counts.load(tmp_path) == found
+
+
 def test_edges_and_entities_are_looked_up():
     rows = table([["a", "b", "a"], ["b", "a", "c", "a"]]).slice(1)
     found = corpus_counts.CorpusCounts({"a": HALF, "b": HALF}, {"a": HALF, "c": HALF})
@@ -68,4 +77,4 @@ def test_edges_and_entities_are_looked_up():
 
 
 def test_an_empty_corpus_has_no_frequencies():
-    assert corpus_counts.count([]) == ({}, {}, (0, 0), None)
+    assert corpus_counts.count([]) == ({}, {}, (0, 0), 0, None)

@@ -8,12 +8,12 @@ from xproj import corpus_counts, recipe
 from xproj.problems import read_problem
 from xproj.span_scores import score_candidates
 
-ARTICLES = ("the " * 600, "les du " * 300)
+ARTICLES = ("Ana Bo " + "the " * 600, "les du " * 300)
 
 
-def candidates(source, entity, target, links):
-    """The candidates of the one entity of a sentence, as phrases; another sentence makes articles common."""
-    rows = table([(source, target, [(*entity, "X")], links), (*ARTICLES, [], [])])
+def candidates(source, entity, target, links, others=()):
+    """The candidates of the one entity of a sentence, as phrases; another one makes articles common and has `others`."""
+    rows = table([(source, target, [(*entity, "X")], links), (*ARTICLES, list(others), [])])
     settings = recipe.Project()
     problem = read_problem(rows, settings, np.ones(2, dtype=np.bool_))
     found, _ = score_candidates(problem, settings, rows, corpus_counts.count([rows]))
@@ -41,3 +41,9 @@ def candidates(source, entity, target, links):
 )
 def test_what_is_no_name_may_grow(source, entity, target, links, expected):
     assert candidates(source, entity, target, links) == expected
+
+
+def test_among_names_small_letters_are_a_name():
+    specials = ("the specials", (1, 2), "les plats du jour", [(1, 1)])
+    assert candidates(*specials, others=[(0, 1, "X"), (1, 2, "X")]) == {"plats"}
+    assert candidates(*specials, others=[(2, 3, "X"), (1, 2, "X")]) == {"plats", "plats du jour"}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from xproj.columns import LinkColumn, TokenColumn, flatten
+from xproj.columns import EntityColumn, LinkColumn, TokenColumn, flatten
 from xproj.core import case, frequency
 from xproj.core.precedents import HashTable, Precedents, word_hashes
 from xproj.core.scores import Traits
@@ -30,26 +30,31 @@ UNKNOWN = Traits(*_NONE, *_NONE, np.zeros(2))
 
 
 class CorpusCounts(NamedTuple):
-    """Relative frequencies of the frequent words of both sides, the contrast of capitals (see core.case), and what the
-    corpus projects elsewhere (see core.precedents)."""
+    """Relative frequencies of the frequent words of both sides, the contrast of capitals (see core.case), the share of
+    source entities in small letters alone, and what the corpus projects elsewhere (see core.precedents)."""
 
     source: dict[str, float]
     target: dict[str, float]
     contrast: tuple[float, float] = (0.0, 0.0)
+    small: float = 0.0
     precedents: Precedents | None = None
 
 
 def count(tables: Iterable[pa.Table]) -> CorpusCounts:
-    """Count the words of the first ROWS rows; the tables have source_tokens and target_tokens, and may have links."""
+    """Count the words of the first ROWS rows; the tables have source_tokens and target_tokens, and may have links and
+    source_entities."""
     counts = frequency.FrequencyCount(), frequency.FrequencyCount()
-    mass = np.zeros((2, 2))
+    mass, entities = np.zeros((2, 2)), np.zeros(2, dtype=np.int64)
     for part in first_rows(tables):
         sides = [TokenColumn.read(part[name]) for name in ("source_tokens", "target_tokens")]
         for side, tokens in zip(counts, sides, strict=True):
             side.add(tokens)
         if "links" in part.column_names:
             _count_cases(LinkColumn.read(part["links"]), sides[0], sides[1], mass)
-    return CorpusCounts(counts[0].frequencies(), counts[1].frequencies(), case.contrast(mass))
+        if "source_entities" in part.column_names:
+            entities += _small_of_all(EntityColumn.read(part["source_entities"]), sides[0])
+    small = float(entities[0] / max(1, entities[1]))
+    return CorpusCounts(counts[0].frequencies(), counts[1].frequencies(), case.contrast(mass), small)
 
 
 def first_rows(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -97,6 +102,20 @@ def _count_cases(links: LinkColumn, source: TokenColumn, target: TokenColumn, ma
     case.count_links(links.offsets, at[0], at[1], score, *sides, mass)
 
 
+def _small_of_all(entities: EntityColumn, source: TokenColumn) -> tuple[int, int]:
+    """How many entities have small letters and no capital, and how many have any of both."""
+    rows = np.repeat(np.arange(len(source)), np.diff(entities.offsets))
+    # an entity outside its sentence is refused where it is projected
+    inside = (entities.start >= 0) & (entities.start < entities.end) & (entities.end <= source.lengths[rows])
+    base, cases = source.offsets[rows[inside]], _cases(source)
+    first, last = base + entities.start[inside], base + entities.end[inside]
+    small, capital = (
+        np.diff(np.concatenate([[0], np.cumsum(cases == kind)])[np.stack([first, last])], axis=0)[0] > 0
+        for kind in (case.SMALL, case.CAPITAL)
+    )
+    return int(np.count_nonzero(small & ~capital)), int(np.count_nonzero(small | capital))
+
+
 def _cases(tokens: TokenColumn) -> np.ndarray:
     ids, distinct = tokens.encode()
     return np.asarray(case.cases(distinct)[ids])
@@ -123,7 +142,7 @@ def load(folder: Path) -> CorpusCounts:
         with np.load(folder / PRECEDENTS) as kept:
             of = {name: HashTable(kept[f"{name}.keys"], kept[f"{name}.values"]) for name in Precedents._fields}
         precedents = Precedents(**of)
-    return CorpusCounts(found["source"], found["target"], tuple(found["contrast"]), precedents)
+    return CorpusCounts(found["source"], found["target"], tuple(found["contrast"]), found["small"], precedents)
 
 
 def traits(

@@ -46,20 +46,22 @@ def test_surroundings_equal_plain_python(entity, links):
     entity=entities,
     links=links_of_a_row,
     common=st.lists(st.sampled_from([0.0, 0.5]), min_size=5, max_size=5),
+    phrases=st.booleans(),
     case=st.lists(st.sampled_from([OTHER, CASELESS, SMALL, CAPITAL]), min_size=5, max_size=5),
 )
-def test_growing_equals_plain_python(entity, links, common, case):
+def test_growing_equals_plain_python(entity, links, common, case, phrases):
     column, spans, found = LinkColumn.of([links]), EntityColumn.of([[(*entity, "X")]]), np.ones(1, dtype=bool)
     extension.growing(
         np.zeros(1, dtype=np.int64), spans.start, spans.end, column.offsets, column.source, column.target, column.score,
-        np.array([WORDS]), np.array(common, dtype=np.float32), np.array(case, dtype=np.int8), np.array([0, 5]), found,
+        np.array([WORDS]), np.array(common, dtype=np.float32), np.array(case, dtype=np.int8), np.array([0, 5]),
+        phrases, found,
     )  # fmt: skip
     words = range(*entity)
     content = [i for i in words if common[i] == 0 and case[i] != OTHER]
     incomplete = any(mass(links, 0, i) < LINKED for i in content)
     no_name = any(case[i] == SMALL for i in content) and all(case[i] != CAPITAL for i in words)
     shared = sum(mass(links, 1, t, entity) >= LINKED for t in range(WORDS)) < len(content)
-    assert found[0] == (incomplete or shared or no_name)
+    assert found[0] == (incomplete or shared or (phrases and no_name))
 
 
 def test_an_edge_moves_to_the_nearest_content_word():

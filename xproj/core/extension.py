@@ -2,9 +2,9 @@
 one language may be several in the other.
 
 A candidate may end at the nearest unlinked content word beside one of its edges, common words in between included,
-where a content word of the entity has no link, or shares its partner with another one, or where the entity is no name:
-it has content words in small letters, and no capital ("specials" is "plats du jour"). Links below LINKED in sum count
-as none.
+where a content word of the entity has no link, or shares its partner with another one, or where entities are no names
+but phrases: most of the corpus are in small letters, and so is this one ("specials" is "plats du jour"). Links below
+LINKED in sum count as none.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ LINKED = 0.2
 REACH = 4
 # a word that is more common than this is no content word
 MOST_COMMON = 0.2
+# share of entities in small letters from which on they are phrases
+PHRASES = 0.5
 # what an unlinked word is to a span that grows: an obstacle, passed over, a new edge
 BLOCKS, PASSES, ENDS = range(3)
 
@@ -72,10 +74,11 @@ def growing(
     source_common: np.ndarray,
     source_case: np.ndarray,
     source_offsets: np.ndarray,
+    phrases: bool,
     found: np.ndarray,
 ) -> None:
     """Fill `found` (entities,): has the entity fewer linked target words than content words, or a content word without
-    a link, or small ones and no capital?"""
+    a link, or, where entities are `phrases`, small ones and no capital?"""
     for k in range(len(rows)):
         row, first, last = rows[k], entity_start[k], entity_end[k]
         lo, hi = link_offsets[row], link_offsets[row + 1]
@@ -91,7 +94,7 @@ def growing(
                 unlinked |= of_source[i] < LINKED
                 small |= source_case[at] == SMALL
         fewer = np.count_nonzero(inside >= LINKED) < content
-        found[k] = unlinked or fewer or (small and not capital)
+        found[k] = unlinked or fewer or (phrases and small and not capital)
 
 
 def roles(free: np.ndarray, common: np.ndarray, case: np.ndarray) -> np.ndarray:
