@@ -12,7 +12,7 @@ ARTICLES = ("Ana Bo " + "the " * 600, "les du " * 300)
 
 
 def candidates(source, entity, target, links, others=()):
-    """The candidates of the one entity of a sentence, as phrases; another one makes articles common and has `others`."""
+    """The candidates of the one entity of a sentence, as phrases; the other one makes articles common, has `others`."""
     rows = table([(source, target, [(*entity, "X")], links), (*ARTICLES, list(others), [])])
     settings = recipe.Project()
     problem = read_problem(rows, settings, np.ones(2, dtype=np.bool_))
