@@ -61,7 +61,7 @@ def test_the_share_of_entities_in_small_letters(tmp_path):
     rows = table([["a", "Big", "dog"], ["12", "é"], ["x"]])
     spans = [[(0, 1, "X"), (1, 3, "X"), (2, 3, "X")], [(0, 1, "X"), (0, 2, "X")], [(0, 9, "X")]]
     found = corpus_counts.count([rows.append_column("source_entities", EntityColumn.of(spans).write())])
-    assert found.small == 3 / 4  # of a, Big dog, dog and 12 é; 12 is of no case, and the last one is no span
+    assert found.small_share == 3 / 4  # of a, Big dog, dog and 12 é; 12 is of no case, and the last one is no span
     corpus_counts.save(found, tmp_path)
     assert corpus_counts.load(tmp_path) == found
 

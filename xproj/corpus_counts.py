@@ -36,7 +36,7 @@ class CorpusCounts(NamedTuple):
     source: dict[str, float]
     target: dict[str, float]
     contrast: tuple[float, float] = (0.0, 0.0)
-    small: float = 0.0
+    small_share: float = 0.0
     precedents: Precedents | None = None
 
 
@@ -52,9 +52,9 @@ def count(tables: Iterable[pa.Table]) -> CorpusCounts:
         if "links" in part.column_names:
             _count_cases(LinkColumn.read(part["links"]), sides[0], sides[1], mass)
         if "source_entities" in part.column_names:
-            entities += _small_of_all(EntityColumn.read(part["source_entities"]), sides[0])
-    small = float(entities[0] / max(1, entities[1]))
-    return CorpusCounts(counts[0].frequencies(), counts[1].frequencies(), case.contrast(mass), small)
+            entities += _small_among(EntityColumn.read(part["source_entities"]), sides[0])
+    share = float(entities[0] / max(1, entities[1]))
+    return CorpusCounts(counts[0].frequencies(), counts[1].frequencies(), case.contrast(mass), share)
 
 
 def first_rows(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
@@ -102,7 +102,7 @@ def _count_cases(links: LinkColumn, source: TokenColumn, target: TokenColumn, ma
     case.count_links(links.offsets, at[0], at[1], score, *sides, mass)
 
 
-def _small_of_all(entities: EntityColumn, source: TokenColumn) -> tuple[int, int]:
+def _small_among(entities: EntityColumn, source: TokenColumn) -> tuple[int, int]:
     """How many entities have small letters and no capital, and how many have any of both."""
     rows = np.repeat(np.arange(len(source)), np.diff(entities.offsets))
     # an entity outside its sentence is refused where it is projected
@@ -142,7 +142,7 @@ def load(folder: Path) -> CorpusCounts:
         with np.load(folder / PRECEDENTS) as kept:
             of = {name: HashTable(kept[f"{name}.keys"], kept[f"{name}.values"]) for name in Precedents._fields}
         precedents = Precedents(**of)
-    return CorpusCounts(found["source"], found["target"], tuple(found["contrast"]), found["small"], precedents)
+    return CorpusCounts(found["source"], found["target"], tuple(found["contrast"]), found["small_share"], precedents)
 
 
 def traits(

@@ -88,7 +88,7 @@ def _growing(problem: Problem, settings: Project, table: pa.Table, corpus: Corpu
     if settings.candidates == "ngrams":
         mine = np.zeros(len(at[0]), dtype=np.bool_)
         source = found.source_common, found.source_case, found.source_offsets
-        phrases = corpus.small > extension.PHRASES
+        phrases = corpus.small_share > extension.PHRASES
         extension.growing(*at, *links, problem.target_words, *source, phrases, mine)
         grows[live] = mine
     return Seen(found, grows, extension.roles(free, found.target_common, found.target_case))
