@@ -1,5 +1,6 @@
 """The benchmark's problems are what it says they are, and its plot is well-formed."""
 
+import gzip
 import io
 from pathlib import Path
 from xml.etree import ElementTree
@@ -61,6 +62,24 @@ def test_words_are_written_in_other_scripts(monkeypatch):
     with scripts.all_letters():
         assert orthography.kind_of("مالي") == orthography.OTHER and scripts.top(pairs) < 1
     assert orthography.kind_of("مالي") == orthography.ABJAD and scripts.top(pairs) == 1
+
+
+def test_entries_of_a_dictionary_of_dictd(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import dictionaries
+
+    bodies = ["about\n", "house /haʊs/\n1. Haus <neut>, Gebäude\n   an example\n", "go on\nweitermachen; see: go\n"]
+    names, at = ["00-info", "house", "go on"], 0
+    lines = []
+    for name, body in zip(names, bodies, strict=True):
+        size = len(body.encode())
+        high, low, length = (dictionaries.LETTERS[digit] for digit in (at // 64, at % 64, size))
+        lines.append(f"{name}\t{high}{low}\t{length}\n")
+        at += size
+    (tmp_path / "x.index").write_text("".join(lines), encoding="utf-8")
+    (tmp_path / "x.dict.dz").write_bytes(gzip.compress("".join(bodies).encode()))
+    dictionaries.write(tmp_path / "x.index", tmp_path / "x.tsv")
+    assert (tmp_path / "x.tsv").read_text(encoding="utf-8") == "house\tGebäude\nhouse\tHaus\n"
 
 
 def test_training_is_measured_on_both_sides(monkeypatch, tmp_path):
