@@ -17,7 +17,7 @@ LAYERS = [
     {"core", "rows", "solution"},
     {"evidence", "problems"},
     {"store", "corpus_counts"},
-    {"corpora", "encoders", "span_scores"},
+    {"corpora", "encoders", "lower_case", "span_scores"},
     {"training"},
     {"aligners", "evaluation", "projection", "taggers", "translators"},
     {"scorers", "refinement", "distillation", "precedents"},

@@ -31,12 +31,14 @@ UNKNOWN = Traits(*_NONE, *_NONE, np.zeros(2))
 
 class CorpusCounts(NamedTuple):
     """Relative frequencies of the frequent words of both sides, the contrast of capitals (see core.case), the share of
-    source entities in small letters alone, and what the corpus projects elsewhere (see core.precedents)."""
+    source entities in small letters alone, and of a first projection of the corpus the share of spans in small letters
+    by label (see lower_case) and the precedents (see core.precedents)."""
 
     source: dict[str, float]
     target: dict[str, float]
     contrast: tuple[float, float] = (0.0, 0.0)
     small_share: float = 0.0
+    small_spans: dict[str, float] | None = None
     precedents: Precedents | None = None
 
 
@@ -142,7 +144,7 @@ def load(folder: Path) -> CorpusCounts:
         with np.load(folder / PRECEDENTS) as kept:
             of = {name: HashTable(kept[f"{name}.keys"], kept[f"{name}.values"]) for name in Precedents._fields}
         precedents = Precedents(**of)
-    return CorpusCounts(found["source"], found["target"], tuple(found["contrast"]), found["small_share"], precedents)
+    return CorpusCounts(**found | {"contrast": tuple(found["contrast"])}, precedents=precedents)
 
 
 def traits(

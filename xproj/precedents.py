@@ -1,5 +1,6 @@
 """What the stage `project` learns from a corpus before it projects it: how common words are, what capitals say, and the
-spans of a first projection, which are precedents for all rows (see `core.precedents`)."""
+spans of a first projection, which are precedents for all rows (see `core.precedents`) and show how labels are written
+(see `lower_case`)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from xproj import corpus_counts, projection
+from xproj import corpus_counts, lower_case, projection
 from xproj.core import precedents
 from xproj.recipe import Project
 
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 
 
 class _Votes(NamedTuple):
-    """Of the projected spans of a table the hashes of source phrases, and of source and target phrases, (spans,); of
-    its distinct target words the hashes, and how often each stands in the rows and inside a span, (words,)."""
+    """Of the projected spans of a table the letters by label (see lower_case), and the hashes of source phrases, and of
+    source and target phrases, (spans,); of its distinct target words the hashes, and how often each stands in the rows
+    and inside a span, (words,)."""
 
+    letters: dict[str, np.ndarray]
     phrases: np.ndarray
     pairs: np.ndarray
     words: np.ndarray
@@ -31,7 +34,7 @@ class _Votes(NamedTuple):
 
 
 def learn(tables: Iterable[pa.Table]) -> CorpusCounts:
-    """Word frequencies, capitals and precedents of the first rows of `tables`.
+    """Word frequencies, capitals, precedents and letters of spans of the first rows of `tables`.
 
     The tables are as projection.project takes them, with links. The first projection has default settings.
 
@@ -45,12 +48,13 @@ def learn(tables: Iterable[pa.Table]) -> CorpusCounts:
     votes = [_votes(part, counted) for part in corpus_counts.first_rows(tables)]
     if not votes:
         return counted
-    phrases, pairs, words, counts, inside = (np.concatenate(parts) for parts in zip(*votes, strict=True))
+    letters, *arrays = zip(*votes, strict=True)
+    phrases, pairs, words, counts, inside = (np.concatenate(parts) for parts in arrays)
     known, which = np.unique(words, return_inverse=True)
     counts, inside = (np.bincount(which, weights=values) for values in (counts, inside))
     found = [np.unique(keys, return_counts=True) for keys in (phrases, pairs)]
     of = [precedents.HashTable.of(*one) for one in (*found, (known, precedents.odds(inside, counts - inside)))]
-    return counted._replace(precedents=precedents.Precedents(*of))
+    return counted._replace(small_spans=lower_case.shares(letters), precedents=precedents.Precedents(*of))
 
 
 def _votes(table: pa.Table, counted: CorpusCounts) -> _Votes:
@@ -65,4 +69,4 @@ def _votes(table: pa.Table, counted: CorpusCounts) -> _Votes:
     phrases, pairs = precedents.span_hashes(*spans, *source, *target, inside)
     lengths, size = np.diff(target.offsets), len(target.hashes)
     counts, within = (np.bincount(target.ids[chosen], minlength=size) for chosen in (np.repeat(live, lengths), inside))
-    return _Votes(phrases, pairs, target.hashes, counts, within)
+    return _Votes(lower_case.count(table, problem, found.only(kept)), phrases, pairs, target.hashes, counts, within)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from xproj import lower_case
 from xproj.columns import combine
 from xproj.core import filters, heuristic, hull, ilp, matching
 from xproj.problems import read_problem
@@ -81,13 +82,20 @@ def solve(
         SchemaError: see `project`.
     """
     problem = read_problem(table, settings, live)
+
+    def judged(solution: Solution) -> Solution:
+        solution = _complete(problem, settings, solution)
+        if not (settings.filters_capitals and corpus and corpus.small_spans):
+            return solution
+        return solution.without(lower_case.exceptional(table, problem, solution, corpus.small_spans), REJECTED)
+
     if settings.solver == "hull":
         # what the filter rejects must not be written over others
-        solution = _write(problem, settings, _filter(problem, settings, _hulls(problem, settings)))
+        solution = _write(problem, settings, judged(_hulls(problem, settings)))
     elif settings.solver == "heuristic":
-        solution = _filter(problem, settings, _heuristic(problem, settings))
+        solution = judged(_heuristic(problem, settings))
     else:
-        solution = _filter(problem, settings, _match(problem, settings, table, corpus))
+        solution = judged(_match(problem, settings, table, corpus))
     return problem, solution
 
 
@@ -188,10 +196,11 @@ def _write(problem: Problem, settings: Project, hulls: Solution) -> Solution:
     return Solution(owner, piece_start[:count], piece_end[:count], score[owner], reason)
 
 
-def _filter(problem: Problem, settings: Project, solution: Solution) -> Solution:
+def _complete(problem: Problem, settings: Project, solution: Solution) -> Solution:
     """Reject incomplete spans: of rows with predicted labels (auto), of all rows, or of none."""
     names = settings.filter
     rules: tuple[str, ...] = ("strict",) if names in ("auto", "strict") else () if names == "none" else tuple(names)
+    rules = tuple(rule for rule in rules if rule in filters.RULES)
     if settings.candidates == "markers" and names == "auto":
         rules = ()  # what is complete is said by links, which marks do not need
     if settings.solver == "hull":

@@ -30,6 +30,10 @@ class Solution(NamedTuple):
     score: np.ndarray
     reason: np.ndarray
 
+    def only(self, spans: np.ndarray) -> Solution:
+        """Those `spans` (spans,) alone; what became of the entities stays."""
+        return Solution(*(values[spans] for values in self[:4]), self.reason)
+
     def without(self, spans: np.ndarray, reason: int) -> Solution:
         """Without those `spans` (spans,); an entity that so loses its last one is lost for that reason."""
         left = np.zeros(len(self.reason), dtype=np.bool_)

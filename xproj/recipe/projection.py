@@ -10,6 +10,7 @@ from xproj.recipe.table import Table
 
 # scores that `project` computes itself; any other one is a column that the stage `score` makes
 COMPUTED = ("alignment", "orthographic", "markers")
+Filter = Literal["strict", "comp_src", "comp_tgt", "restr_tgt", "capitals"]
 
 
 class Score(Table):
@@ -76,8 +77,8 @@ class Project(Table):
         "overwrite", description="hull: what a later entity does to words of an earlier one"
     )
     boundary_punctuation: bool = Field(True, description="may a span start or end with punctuation")
-    filter: Literal["auto", "none", "strict"] | tuple[str, ...] = Field(
-        "auto", description="completeness filter: auto = none for gold, strict for predicted labels"
+    filter: Literal["auto", "none", "strict"] | tuple[Filter, ...] = Field(
+        "auto", description="which spans are dropped: auto = adjectives of names, incomplete ones of predicted labels"
     )
     drop: Literal["entity", "sentence"] = Field("entity", description="what a lost entity takes with it")
 
@@ -123,6 +124,16 @@ class Project(Table):
     def weighs_precedents(self) -> bool:
         """Do precedents count?"""
         return self.precedents and self.weighs_corpus
+
+    @property
+    def filters_capitals(self) -> bool:
+        """Are spans in small letters dropped where names have capitals?"""
+        return self.weighs_corpus if self.filter == "auto" else "capitals" in self.filter
+
+    @property
+    def learns_spans(self) -> bool:
+        """Does it ask what a first projection of the corpus finds?"""
+        return self.weighs_precedents or self.filters_capitals
 
     @model_validator(mode="after")
     def _constraint_has_an_effect(self) -> Project:

@@ -32,7 +32,7 @@ class Project(Stage):
     """Source entities find their target spans, or a reason why not."""
 
     name = "project"
-    version = 7
+    version = 8
     required = ("id", *TOKENS, "source_entities")
     adds = ("target_entities", "dropped", "status")
     keys = ("align.refine",)
@@ -53,14 +53,14 @@ class Project(Stage):
         return without_back_translation(self.recipe) if column in BACK_COLUMNS else super().remedy(column)
 
     def needs_fit(self) -> bool:
-        """Does the score ask how frequent words are?"""
-        return self.recipe.project.weighs_corpus
+        """Does the score ask how frequent words are, or a filter how labels are written?"""
+        return self.recipe.project.weighs_corpus or self.recipe.project.learns_spans
 
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
         """Count the frequent words of both sides, and what a first projection finds."""
         from xproj import corpus_counts, precedents
 
-        found = precedents.learn(inputs) if self.recipe.project.weighs_precedents else corpus_counts.count(inputs)
+        found = precedents.learn(inputs) if self.recipe.project.learns_spans else corpus_counts.count(inputs)
         corpus_counts.save(found, output)
         spans = {"precedents": int(found.precedents.phrases.values.sum())} if found.precedents else {}
         return {"words.source": len(found.source), "words.target": len(found.target), **spans}

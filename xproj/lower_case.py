@@ -1,0 +1,102 @@
+"""Spans in small letters where the source has a name: it became an adjective, and is no entity any more.
+
+"US president" is "amerikanske presidenten", "Japan's" is "japanischen". Whether that is so depends on the label and the
+language: a European institution is MISC in English, and "europäische" is MISC in German. So the corpus decides. Of the
+projected spans of a label whose entities have a capital letter, s are in small letters and c have a capital. Where
+
+    (s + 1) / (s + c + 2) < MAX_SHARE
+
+a span of one word in small letters is an exception, and the filter `capitals` drops it. Phrases of several words are
+kept: they are names that the language writes so. Scripts without capitals have s = 0 or c = 0, and lose nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from xproj.columns import flatten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from xproj.problems import Problem
+    from xproj.solution import Solution
+
+MAX_SHARE = 0.15
+
+
+def count(table: pa.Table, problem: Problem, found: Solution) -> dict[str, np.ndarray]:
+    """By label how many spans are in small letters, and how many have a capital, where the entity has one; (2,) each.
+
+    Args:
+        table: with source_tokens and target_tokens.
+        problem: of the table.
+        found: its spans; those of rows that are not live do not count.
+    """
+    small, capital = _letters_of_names(table, problem, found)
+    labels = problem.entities.label[found.owner]
+    of = np.stack([np.bincount(labels[chosen], minlength=len(problem.entities.names)) for chosen in (small, capital)])
+    return dict(zip(problem.entities.names, of.T, strict=True))
+
+
+def shares(counts: Iterable[dict[str, np.ndarray]]) -> dict[str, float]:
+    """The smoothed share of spans in small letters by label, of the counts of several tables."""
+    total: dict[str, np.ndarray] = {}
+    for of in counts:
+        for name, letters in of.items():
+            total[name] = total.get(name, 0) + letters
+    return {name: float((small + 1) / (small + capital + 2)) for name, (small, capital) in total.items()}
+
+
+def exceptional(table: pa.Table, problem: Problem, found: Solution, shares: dict[str, float]) -> np.ndarray:
+    """Which spans, (spans,), are one word in small letters where the entity has a capital letter and the spans of its
+    label have, too; `shares` are those of a corpus by label."""
+    rare = np.array([shares.get(name, 1.0) < MAX_SHARE for name in problem.entities.names], dtype=np.bool_)
+    asked = (found.end - found.start == 1) & rare[problem.entities.label[found.owner]]
+    rejected = np.zeros(len(asked), dtype=np.bool_)
+    rejected[asked] = _letters_of_names(table, problem, found.only(asked))[0]
+    return rejected
+
+
+def _letters_of_names(table: pa.Table, problem: Problem, found: Solution) -> tuple[np.ndarray, np.ndarray]:
+    """Which spans are in small letters, and which have a capital, (spans,) bool each; none of an entity without."""
+    rows, entities = problem.rows[found.owner], problem.entities
+    # an entity of a failed row is a placeholder that may point outside its sentence
+    live = problem.live[rows]
+    source_spans = rows[live], entities.start[found.owner[live]], entities.end[found.owner[live]]
+    named, _ = _letters(table["source_tokens"], *source_spans)
+    capital, letter = _letters(table["target_tokens"], rows[live], found.start[live], found.end[live])
+    of = np.zeros((2, len(rows)), dtype=np.bool_)
+    of[:, live] = named & letter & ~capital, named & capital
+    return of[0], of[1]
+
+
+def _letters(
+    column: pa.ChunkedArray | pa.Array, rows: np.ndarray, start: np.ndarray, end: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which spans of words have a capital letter, and which a letter of a script with capitals, (spans,) each."""
+    offsets, words, _ = flatten(column)
+    lengths = (end - start).astype(np.int64)
+    first = np.cumsum(lengths) - lengths
+    positions = np.repeat(offsets[rows] + start - first, lengths) + np.arange(lengths.sum())
+    encoded = words.take(pa.array(positions)).dictionary_encode()
+    ids = encoded.indices.to_numpy(zero_copy_only=False)
+    # a dictionary read from a file holds the words of the whole file
+    used, ids = np.unique(ids, return_inverse=True)
+    distinct = encoded.dictionary.take(pa.array(used)).cast(pa.large_string())
+    lower, upper = pc.utf8_lower(distinct), pc.utf8_upper(distinct)
+    capital, cased = (
+        np.asarray(pc.not_equal(one, other).to_numpy(zero_copy_only=False), dtype=np.bool_)[ids]
+        for one, other in ((distinct, lower), (lower, upper))
+    )
+    return _any(capital, first, lengths), _any(cased, first, lengths)
+
+
+def _any(flags: np.ndarray, first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Is any flag of each span set, (spans,)?"""
+    counts = np.concatenate([[0], np.cumsum(flags)])
+    return np.asarray(counts[first + lengths] > counts[first])
