@@ -90,7 +90,7 @@ def test_accounting_closes(solver, data):
     options = {
         "alignment_form": st.sampled_from(["posterior", "bounded", "raw"]),
         "candidates": st.sampled_from(["ngrams", "aligned"]),
-        "filter": st.sampled_from(["auto", "none", "strict", ("comp_src",), ("comp_tgt", "restr_tgt")]),
+        "filter": st.sampled_from(["auto", "none", "strict", ("comp_src",), ("comp_tgt", "restr_tgt", "capitals")]),
         "drop": st.sampled_from(["entity", "sentence"]),
         "boundary_punctuation": st.booleans(),
         "min_score": st.sampled_from([0.0, 0.5, 0.9]),

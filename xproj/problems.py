@@ -113,7 +113,7 @@ def punctuation(words: pa.Array) -> np.ndarray:
 def weak_links(table: pa.Table, settings: Project) -> dict[str, int]:
     """How many links of rows that are ok were read, and how many scored below `min_link`; empty if any score counts."""
     weighed = settings.scores.get("alignment") and settings.alignment_form != "posterior"
-    hard = settings.solver in ("heuristic", "hull") or weighed or settings.filter not in ("auto", "none")
+    hard = settings.solver in ("heuristic", "hull") or weighed or (settings.filter != "auto" and settings.completeness)
     if not hard and settings.filter == "auto":
         hard = bool(pc.any(combine(table["source_predicted"])).as_py())
     if not hard:

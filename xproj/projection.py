@@ -82,21 +82,15 @@ def solve(
         SchemaError: see `project`.
     """
     problem = read_problem(table, settings, live)
-
-    def judged(solution: Solution) -> Solution:
-        solution = _complete(problem, settings, solution)
-        if not (settings.filters_capitals and corpus and corpus.small_spans):
-            return solution
-        return solution.without(lower_case.exceptional(table, problem, solution, corpus.small_spans), REJECTED)
-
     if settings.solver == "hull":
         # what the filter rejects must not be written over others
-        solution = _write(problem, settings, judged(_hulls(problem, settings)))
-    elif settings.solver == "heuristic":
-        solution = judged(_heuristic(problem, settings))
+        kept = _filter(problem, settings, table, corpus, _hulls(problem, settings))
+        return problem, _write(problem, settings, kept)
+    if settings.solver == "heuristic":
+        found = _heuristic(problem, settings)
     else:
-        solution = judged(_match(problem, settings, table, corpus))
-    return problem, solution
+        found = _match(problem, settings, table, corpus)
+    return problem, _filter(problem, settings, table, corpus, found)
 
 
 def conclude(problem: Problem, solution: Solution, settings: Project, status: np.ndarray) -> Projected:
@@ -166,7 +160,7 @@ def _heuristic(problem: Problem, settings: Project) -> Solution:
 
 def _hulls(problem: Problem, settings: Project) -> Solution:
     """From the first to the last linked word of each entity; hulls may overlap."""
-    cut = settings.filter not in ("auto", "none", "strict") and "restr_tgt" in settings.filter
+    cut = "restr_tgt" in settings.completeness
     links, entities = problem.strong(), problem.entities
     start, end = (np.zeros(len(problem.rows), dtype=np.int32) for _ in range(2))
     score = np.zeros(len(problem.rows), dtype=np.float32)
@@ -196,12 +190,20 @@ def _write(problem: Problem, settings: Project, hulls: Solution) -> Solution:
     return Solution(owner, piece_start[:count], piece_end[:count], score[owner], reason)
 
 
+def _filter(
+    problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCounts | None, solution: Solution
+) -> Solution:
+    """Reject spans that are incomplete, and those in small letters where the corpus writes such names with capitals."""
+    solution = _complete(problem, settings, solution)
+    if not (settings.filters_capitals and corpus and corpus.small_spans):
+        return solution
+    return solution.without(lower_case.exceptional(table, problem, solution, corpus.small_spans), REJECTED)
+
+
 def _complete(problem: Problem, settings: Project, solution: Solution) -> Solution:
     """Reject incomplete spans: of rows with predicted labels (auto), of all rows, or of none."""
-    names = settings.filter
-    rules: tuple[str, ...] = ("strict",) if names in ("auto", "strict") else () if names == "none" else tuple(names)
-    rules = tuple(rule for rule in rules if rule in filters.RULES)
-    if settings.candidates == "markers" and names == "auto":
+    rules, auto = settings.completeness, settings.filter == "auto"
+    if settings.candidates == "markers" and auto:
         rules = ()  # what is complete is said by links, which marks do not need
     if settings.solver == "hull":
         # it cuts spans to that rule, as its authors do
@@ -209,7 +211,7 @@ def _complete(problem: Problem, settings: Project, solution: Solution) -> Soluti
     if not rules:
         return solution
     rows, entities = problem.rows[solution.owner], problem.entities
-    asked = problem.predicted[rows] if names == "auto" else np.ones(len(rows), dtype=np.bool_)
+    asked = problem.predicted[rows] if auto else np.ones(len(rows), dtype=np.bool_)
     if not asked.any():
         return solution
     links = problem.strong()

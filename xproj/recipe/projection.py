@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,6 +11,7 @@ from xproj.recipe.table import Table
 # scores that `project` computes itself; any other one is a column that the stage `score` makes
 COMPUTED = ("alignment", "orthographic", "markers")
 Filter = Literal["strict", "comp_src", "comp_tgt", "restr_tgt", "capitals"]
+FILTERS: tuple[str, ...] = get_args(Filter)
 
 
 class Score(Table):
@@ -89,6 +90,15 @@ class Project(Table):
             return {"scores": {"markers": 1.0}, **data}
         return data
 
+    @field_validator("filter", mode="before")
+    @classmethod
+    def _filters_are_known(cls, value: Any) -> Any:
+        named = (*FILTERS, "auto", "none") if isinstance(value, str) else FILTERS
+        for name in [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else ():
+            if name not in named:
+                raise ValueError(f"{name!r} is none of the filters auto, none, strict, or a list of {', '.join(FILTERS)}")
+        return (value,) if value in FILTERS and value != "strict" else value
+
     @field_validator("scores")
     @classmethod
     def _a_score_counts(cls, value: dict[str, float]) -> dict[str, float]:
@@ -124,6 +134,13 @@ class Project(Table):
     def weighs_precedents(self) -> bool:
         """Do precedents count?"""
         return self.precedents and self.weighs_corpus
+
+    @property
+    def completeness(self) -> tuple[str, ...]:
+        """The rules of the completeness filter; with `auto` those for rows with predicted labels."""
+        if isinstance(self.filter, str):
+            return () if self.filter == "none" else ("strict",)
+        return tuple(rule for rule in self.filter if rule != "capitals")
 
     @property
     def filters_capitals(self) -> bool:
