@@ -77,4 +77,4 @@ def test_edges_and_entities_are_looked_up():
 
 
 def test_an_empty_corpus_has_no_frequencies():
-    assert corpus_counts.count([]) == ({}, {}, (0, 0), 0, None)
+    assert corpus_counts.count([]) == ({}, {}, (0, 0), 0, None, None)

@@ -32,7 +32,8 @@ class Solution(NamedTuple):
 
     def only(self, spans: np.ndarray) -> Solution:
         """Those `spans` (spans,) alone; what became of the entities stays."""
-        return Solution(*(values[spans] for values in self[:4]), self.reason)
+        owner, start, end, score = (values[spans] for values in self[:4])
+        return Solution(owner, start, end, score, self.reason)
 
     def without(self, spans: np.ndarray, reason: int) -> Solution:
         """Without those `spans` (spans,); an entity that so loses its last one is lost for that reason."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.core import extension
-from xproj.core.case import CAPITAL, CASELESS, OTHER, SMALL
+from xproj.core.case import CAPITAL, CASELESS, PUNCTUATION, SMALL
 from xproj.core.extension import BLOCKS, ENDS, LINKED, PASSES, REACH
 
 WORDS = 9
@@ -47,7 +47,7 @@ def test_surroundings_equal_plain_python(entity, links):
     links=links_of_a_row,
     common=st.lists(st.sampled_from([0.0, 0.5]), min_size=5, max_size=5),
     phrases=st.booleans(),
-    case=st.lists(st.sampled_from([OTHER, CASELESS, SMALL, CAPITAL]), min_size=5, max_size=5),
+    case=st.lists(st.sampled_from([PUNCTUATION, CASELESS, SMALL, CAPITAL]), min_size=5, max_size=5),
 )
 def test_growing_equals_plain_python(entity, links, common, case, phrases):
     column, spans, found = LinkColumn.of([links]), EntityColumn.of([[(*entity, "X")]]), np.ones(1, dtype=bool)
@@ -57,7 +57,7 @@ def test_growing_equals_plain_python(entity, links, common, case, phrases):
         phrases, found,
     )  # fmt: skip
     words = range(*entity)
-    content = [i for i in words if common[i] == 0 and case[i] != OTHER]
+    content = [i for i in words if common[i] == 0 and case[i] != PUNCTUATION]
     incomplete = any(mass(links, 0, i) < LINKED for i in content)
     no_name = any(case[i] == SMALL for i in content) and all(case[i] != CAPITAL for i in words)
     shared = sum(mass(links, 1, t, entity) >= LINKED for t in range(WORDS)) < len(content)
@@ -72,5 +72,5 @@ def test_an_edge_moves_to_the_nearest_content_word():
 
 def test_roles():
     free = np.array([True, True, True, False])
-    common, case = np.array([0.0, 0.5, 0.0, 0.0]), np.array([CASELESS, SMALL, OTHER, SMALL])
+    common, case = np.array([0.0, 0.5, 0.0, 0.0]), np.array([CASELESS, SMALL, PUNCTUATION, SMALL])
     assert extension.roles(free, common, case).tolist() == [ENDS, PASSES, BLOCKS, BLOCKS]

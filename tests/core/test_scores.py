@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.core import candidates, scores
-from xproj.core.case import CAPITAL, CASELESS, OTHER, SMALL
+from xproj.core.case import CAPITAL, CASELESS, PUNCTUATION, SMALL
 from xproj.core.extension import BLOCKS, ENDS, PASSES
 from xproj.corpus_counts import UNKNOWN
 
@@ -99,9 +99,10 @@ def cost(t, entity, links, known):
     unlinked = [
         i
         for i in range(*entity)
-        if sum(s for x, _, s in links if x == i) < 0.2 and source[i] < 0.2 and source_case[i] != OTHER
+        if sum(s for x, _, s in links if x == i) < 0.2 and source[i] < 0.2 and source_case[i] != PUNCTUATION
     ]
     common = 4 * max(0, target[t] - max((source[i] for i in partners), default=0))
+    common += 2 * (target_case[t] == PUNCTUATION and all(source_case[i] != PUNCTUATION for i in range(*entity)))
     capital = [source_case[i] == CAPITAL and i > 0 for i in partners or unlinked]
     wanted = all(capital) if partners else any(capital)
     if target_case[t] == SMALL and wanted:
@@ -144,7 +145,7 @@ def test_vectors(form, links, expected):
 
 
 shares = st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.875]), min_size=WORDS, max_size=WORDS)
-letters = st.lists(st.sampled_from([OTHER, CASELESS, SMALL, CAPITAL]), min_size=WORDS, max_size=WORDS)
+letters = st.lists(st.sampled_from([PUNCTUATION, CASELESS, SMALL, CAPITAL]), min_size=WORDS, max_size=WORDS)
 sides = st.tuples(shares, letters)
 
 
@@ -169,6 +170,18 @@ def test_an_article_without_a_partner_is_left_out():
     assert blind[0] > blind[1] and seeing[0] < seeing[1]
     source[3] = 0.75  # the entity holds an article of its own
     assert score((3, 4), spans, links, "posterior", known) == pytest.approx(blind)
+
+
+def test_punctuation_at_an_edge_is_for_entities_that_have_some():
+    links = [(3, 4), (4, 5), (4, 6)]  # "Real Madrid" and "Реал »"
+    none, letters = [0.0] * WORDS, [CASELESS] * WORDS
+    marked = [*letters[:5], PUNCTUATION, PUNCTUATION, *letters[7:]]
+    spans = [(4, 5), (4, 7)]
+    plain, quoted = (
+        score((3, 5), spans, links, "posterior", ((none, source), (none, marked)))
+        for source in (letters, [*letters[:4], PUNCTUATION, *letters[5:]])
+    )
+    assert plain[0] == quoted[0] and quoted[1] - plain[1] == pytest.approx(2 / 5)
 
 
 def test_a_small_letter_at_an_edge_speaks_against_a_span():

@@ -12,6 +12,7 @@ without capitals.
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,19 +21,20 @@ from numba import njit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# of a word's first character: neither letter nor digit; a letter without case or a digit; small; capital
-OTHER, CASELESS, SMALL, CAPITAL = range(4)
+# of words: punctuation; a letter without case, a digit or a symbol; a small letter; a capital
+PUNCTUATION, CASELESS, SMALL, CAPITAL = range(4)
 
 
 def cases(words: Sequence[str]) -> np.ndarray:
-    """OTHER, CASELESS, SMALL or CAPITAL of each word, (n,) int8."""
-    return np.fromiter((_case(word[:1]) for word in words), np.int8, len(words))
+    """The kind of each word, (n,) int8: that of its first letter or digit; without any, CASELESS or PUNCTUATION."""
+    return np.fromiter(map(_case, words), np.int8, len(words))
 
 
-def _case(first: str) -> int:
-    if first.isupper():
-        return CAPITAL
-    return SMALL if first.islower() else CASELESS if first.isalnum() else OTHER
+def _case(word: str) -> int:
+    for letter in word:
+        if letter.isalnum():
+            return CAPITAL if letter.isupper() else SMALL if letter.islower() else CASELESS
+    return CASELESS if any(unicodedata.category(mark).startswith("S") for mark in word) else PUNCTUATION
 
 
 @njit(cache=True)

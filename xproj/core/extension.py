@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xproj.core.case import CAPITAL, OTHER, SMALL
+from xproj.core.case import CAPITAL, PUNCTUATION, SMALL
 from xproj.core.link_mass import linked_edges, linked_mass
 
 LINKED = 0.2
@@ -89,7 +89,7 @@ def growing(
         for i in range(last - first):
             at = source_offsets[row] + first + i
             capital |= source_case[at] == CAPITAL
-            if source_common[at] < MOST_COMMON and source_case[at] != OTHER:
+            if source_common[at] < MOST_COMMON and source_case[at] != PUNCTUATION:
                 content += 1
                 unlinked |= of_source[i] < LINKED
                 small |= source_case[at] == SMALL
@@ -100,7 +100,7 @@ def growing(
 def roles(free: np.ndarray, common: np.ndarray, case: np.ndarray) -> np.ndarray:
     """BLOCKS, PASSES or ENDS of each target word, (total,) int8."""
     kinds = np.where(common < MOST_COMMON, ENDS, PASSES)
-    return np.where(free & (case != OTHER), kinds, BLOCKS).astype(np.int8)
+    return np.where(free & (case != PUNCTUATION), kinds, BLOCKS).astype(np.int8)
 
 
 @njit(cache=True)

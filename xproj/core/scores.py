@@ -19,7 +19,8 @@ common(t) = 4 · max(0, g(t) − max g(i) over the source words i of the entity 
 A small letter at an edge speaks against the span where the entity has capitals: case(t) = 0.8 · the contrast of the
 corpus against small letters (see `case`), if all source words of the entity linked to t have a capital and none stands
 first in its sentence. At an unlinked edge (see `extension`) the unlinked content words of the entity are its partners,
-one capital is enough, and a capital at the edge is worth 0.2 · the contrast for capitals.
+one capital is enough, and a capital at the edge is worth 0.2 · the contrast for capitals. Punctuation at an edge costs
+2 where the entity has none.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from xproj.core.case import CAPITAL, OTHER, SMALL
+from xproj.core.case import CAPITAL, PUNCTUATION, SMALL
 from xproj.core.extension import LINKED, MOST_COMMON
 from xproj.core.link_mass import fill_linked_mass
 
@@ -40,6 +41,7 @@ LENGTH_BONUS = 0.01
 COMMON = 4.0
 
 
+AGAINST_PUNCTUATION = 2.0
 AGAINST_SMALL = 0.8
 FOR_CAPITAL = 0.2
 
@@ -98,10 +100,15 @@ def _fill_costs(
             capitals[t] &= source_case[i] == CAPITAL and i > 0
     missing = False
     for i in range(first, last):
-        content = of_source[i - first] < LINKED and source_common[i] < MOST_COMMON and source_case[i] != OTHER
+        content = of_source[i - first] < LINKED and source_common[i] < MOST_COMMON and source_case[i] != PUNCTUATION
         missing |= content and source_case[i] == CAPITAL and i > 0
+    marked = False
+    for i in range(first, last):
+        marked |= source_case[i] == PUNCTUATION
     for t in range(words):
         cost[t] = COMMON * max(0.0, target_common[t] - partner[t])
+        if target_case[t] == PUNCTUATION and not marked:
+            cost[t] += AGAINST_PUNCTUATION
         if target_case[t] == SMALL and (capitals[t] if linked[t] else missing):
             cost[t] += AGAINST_SMALL * contrast[0]
         elif target_case[t] == CAPITAL and missing and not linked[t]:

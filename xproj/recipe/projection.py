@@ -96,7 +96,9 @@ class Project(Table):
         named = (*FILTERS, "auto", "none") if isinstance(value, str) else FILTERS
         for name in [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else ():
             if name not in named:
-                raise ValueError(f"{name!r} is none of the filters auto, none, strict, or a list of {', '.join(FILTERS)}")
+                raise ValueError(
+                    f"{name!r} is none of the filters auto, none, strict, or a list of {', '.join(FILTERS)}"
+                )
         return (value,) if value in FILTERS and value != "strict" else value
 
     @field_validator("scores")
