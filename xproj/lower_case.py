@@ -35,11 +35,17 @@ def count(table: pa.Table, problem: Problem, found: Solution) -> dict[str, np.nd
     Args:
         table: with source_tokens and target_tokens.
         problem: of the table.
-        found: its spans; those of rows that are not live do not count.
+        found: its spans, of live rows alone.
     """
-    small, capital = _letters_of_names(table, problem, found)
+    small, capital = _letters_of_spans(table, problem, found)
+    named = _named(table, problem, found)
     labels = problem.entities.label[found.owner]
-    of = np.stack([np.bincount(labels[chosen], minlength=len(problem.entities.names)) for chosen in (small, capital)])
+    of = np.stack(
+        [
+            np.bincount(labels[chosen], minlength=len(problem.entities.names))
+            for chosen in (small & named, capital & named)
+        ]
+    )
     return dict(zip(problem.entities.names, of.T, strict=True))
 
 
@@ -56,23 +62,27 @@ def exceptional(table: pa.Table, problem: Problem, found: Solution, shares: dict
     """Which spans, (spans,), are one word in small letters where the entity has a capital letter and the spans of its
     label have, too; `shares` are those of a corpus by label."""
     rare = np.array([shares.get(name, 1.0) < MAX_SHARE for name in problem.entities.names], dtype=np.bool_)
-    asked = (found.end - found.start == 1) & rare[problem.entities.label[found.owner]]
-    rejected = np.zeros(len(asked), dtype=np.bool_)
-    rejected[asked] = _letters_of_names(table, problem, found.only(asked))[0]
-    return rejected
-
-
-def _letters_of_names(table: pa.Table, problem: Problem, found: Solution) -> tuple[np.ndarray, np.ndarray]:
-    """Which spans are in small letters, and which have a capital, (spans,) bool each; none of an entity without."""
-    rows, entities = problem.rows[found.owner], problem.entities
     # an entity of a failed row is a placeholder that may point outside its sentence
-    live = problem.live[rows]
-    source_spans = rows[live], entities.start[found.owner[live]], entities.end[found.owner[live]]
-    named, _ = _letters(table["source_tokens"], *source_spans)
-    capital, letter = _letters(table["target_tokens"], rows[live], found.start[live], found.end[live])
-    of = np.zeros((2, len(rows)), dtype=np.bool_)
-    of[:, live] = named & letter & ~capital, named & capital
-    return of[0], of[1]
+    asked: np.ndarray = problem.live[problem.rows[found.owner]] & (found.end - found.start == 1)
+    asked &= rare[problem.entities.label[found.owner]]
+    small, _ = _letters_of_spans(table, problem, found.only(asked))
+    asked[asked] = small
+    # few are left, and the other side is looked at for those alone
+    asked[asked] = _named(table, problem, found.only(asked))
+    return asked
+
+
+def _letters_of_spans(table: pa.Table, problem: Problem, found: Solution) -> tuple[np.ndarray, np.ndarray]:
+    """Which spans are in small letters, and which have a capital, (spans,) bool each."""
+    capital, letter = _letters(table["target_tokens"], problem.rows[found.owner], found.start, found.end)
+    return letter & ~capital, capital
+
+
+def _named(table: pa.Table, problem: Problem, found: Solution) -> np.ndarray:
+    """Of which spans does the entity have a capital letter, (spans,)?"""
+    rows, entities = problem.rows[found.owner], problem.entities
+    capital, _ = _letters(table["source_tokens"], rows, entities.start[found.owner], entities.end[found.owner])
+    return capital
 
 
 def _letters(

@@ -40,12 +40,10 @@ def learn(tables: Iterable[pa.Table]) -> CorpusCounts:
 
     Raises:
         SchemaError: see projection.project.
-        TypeError: the tables can be read once only.
     """
-    if iter(tables) is tables:
-        raise TypeError("tables are read twice; give a list of them, not an iterator")
-    counted = corpus_counts.count(tables)
-    votes = [_votes(part, counted) for part in corpus_counts.first_rows(tables)]
+    parts = list(corpus_counts.first_rows(tables))
+    counted = corpus_counts.count(parts)
+    votes = [_votes(part, counted) for part in parts]
     if not votes:
         return counted
     letters, *arrays = zip(*votes, strict=True)

@@ -192,22 +192,21 @@ def not_utf8(array: pa.Array) -> int | None:
 
     Arrow takes such bytes as they are, and Python fails at them far from where they came in.
     """
-    rows = np.arange(len(array))
-    if pa.types.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
+    offsets, values = np.arange(len(array) + 1), array
     if _is_list(array.type):
-        offsets, array, _ = flatten(array)
-        rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    if pa.types.is_struct(array.type) and array.type.get_field_index("label") >= 0:
-        array = pc.struct_field(array, "label")
-    if pa.types.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
-    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        offsets, values, _ = flatten(array)
+    if pa.types.is_struct(values.type) and values.type.get_field_index("label") >= 0:
+        values = pc.struct_field(values, "label")
+    distinct = values.dictionary if pa.types.is_dictionary(values.type) else values
+    if not (pa.types.is_string(distinct.type) or pa.types.is_large_string(distinct.type)):
         return None
     try:
-        array.validate(full=True)
+        distinct.validate(full=True)
     except pa.ArrowInvalid:
-        return next(int(row) for row, value in zip(rows, array.cast(pa.large_binary()), strict=True) if _broken(value))
+        rows = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        found = zip(rows, values.cast(distinct.type).cast(pa.large_binary()), strict=True)
+        # a dictionary may hold what no row uses
+        return next((int(row) for row, value in found if _broken(value)), None)
     return None
 
 

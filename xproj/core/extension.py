@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from xproj.core.case import CAPITAL, PUNCTUATION, SMALL
-from xproj.core.link_mass import linked_edges, linked_mass
+from xproj.core.link_mass import fill_linked_mass, linked_edges, room
 
 LINKED = 0.2
 # words that an edge may move by
@@ -43,12 +43,15 @@ def surroundings(
 ) -> None:
     """Mark, over all target words, those that may be an edge of a span (`asked`) and the unlinked ones among them
     (`free`): words with `min_edge` mass with an entity, and up to REACH unlinked ones beside them."""
+    masses, of_source = room(target_words, entity_start, entity_end)
     for k in range(len(rows)):
-        row = rows[k]
+        row, first, last = rows[k], entity_start[k], entity_end[k]
         lo, hi, base = link_offsets[row], link_offsets[row + 1], target_offsets[row]
-        inside, outside, _ = linked_mass(
-            entity_start[k], entity_end[k], link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], target_words[row]
-        )
+        inside, outside = masses[0, : target_words[row]], masses[1, : target_words[row]]
+        fill_linked_mass(
+            first, last, link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], inside, outside,
+            of_source[: last - first],
+        )  # fmt: skip
         edge = linked_edges(inside, min_edge)
         for t in range(len(edge)):
             if not edge[t]:
@@ -79,11 +82,14 @@ def growing(
 ) -> None:
     """Fill `found` (entities,): has the entity fewer linked target words than content words, or a content word without
     a link, or, where entities are `phrases`, small ones and no capital?"""
+    masses, of_entity = room(target_words, entity_start, entity_end)
     for k in range(len(rows)):
         row, first, last = rows[k], entity_start[k], entity_end[k]
         lo, hi = link_offsets[row], link_offsets[row + 1]
-        inside, _, of_source = linked_mass(
-            first, last, link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], target_words[row]
+        inside, outside = masses[0, : target_words[row]], masses[1, : target_words[row]]
+        of_source = of_entity[: last - first]
+        fill_linked_mass(
+            first, last, link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], inside, outside, of_source
         )
         content, unlinked, small, capital = 0, False, False, False
         for i in range(last - first):

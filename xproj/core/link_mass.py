@@ -28,6 +28,14 @@ def fill_linked_mass(
 
 
 @njit(cache=True)
+def room(target_words: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Arrays for `fill_linked_mass` that serve all entities: (2, longest target) and (longest entity,)."""
+    longest = target_words.max() if len(target_words) else 0
+    most = (end - start).max() if len(start) else 0
+    return np.empty((2, longest)), np.empty(most)
+
+
+@njit(cache=True)
 def linked_mass(
     first: int, last: int, link_source: np.ndarray, link_target: np.ndarray, link_score: np.ndarray, words: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
