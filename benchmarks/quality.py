@@ -1,7 +1,7 @@
 """Projection quality on gold: one row per corpus and setting, as `make bench-quality` prints it.
 
-Source labels are gold, the aligner is trained on the pairs themselves, settings are the defaults. Settings were chosen
-on the rows marked `dev`; the others are only reported. Corpora are found in the folder XPROJ_DATA; those that are not
+Source labels are gold (but those of TransAlign, which a tagger made), the aligner is trained on the pairs themselves,
+settings are the defaults. Settings were chosen on the rows marked `dev`; the others are only reported. Corpora are found in the folder XPROJ_DATA; those that are not
 there are left out. The sample corpus always runs.
 
     python benchmarks/quality.py [--only NAME]… [--align KEY=VALUE,…]…
@@ -35,7 +35,8 @@ SAMPLE = Path(__file__).parent.parent / "data" / "sample"
 
 @dataclass(frozen=True)
 class Corpus:
-    """A parallel corpus with gold labels on both sides; `links` names given alignments, by aligner."""
+    """A parallel corpus with gold labels on both sides, or `predicted` source labels; `links` names given alignments,
+    by aligner, `labels` are renamed."""
 
     name: str
     source: str
@@ -43,6 +44,8 @@ class Corpus:
     language: str
     dev: bool = False
     links: tuple[str, ...] = ()
+    predicted: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 def gold_corpora(data: Path) -> list[Corpus]:
@@ -59,22 +62,30 @@ def gold_corpora(data: Path) -> list[Corpus]:
                tuple(f"absa/en-{code}.{split}.{links}.align" for links in ("awesome", "simalign-itermax")))
         for code in ("es", "fr") for split in ("train", "test")
     ]  # fmt: skip
+    transalign = Corpus(
+        "TransAlign bam", "extra-transalign-bam/en.pred.conll", "masakhaner2/bam/test.conll", "bam",
+        links=("extra-transalign-bam/en-bam.transalign.align",), predicted=True, labels=(("DATE", "O"),),
+    )  # fmt: skip
     sample = [
         Corpus(
             f"sample {code}", str(SAMPLE / code / "*.source.conll"), str(SAMPLE / code / "*.target.conll"), code, True
         )
         for code in ("deu_Latn", "swh_Latn", "rus_Cyrl")
     ]
-    found = [corpus for corpus in europarl + pud + absa if (data / corpus.target).exists()]
+    found = [corpus for corpus in [*europarl, *pud, *absa, transalign] if (data / corpus.source).exists()]
     return found + sample
 
 
 def read(corpus: Corpus, data: Path) -> pa.Table:
     """The whole corpus as one table of `ingest`."""
     paths = {"source_path": str(data / corpus.source), "target_path": str(data / corpus.target)}
-    settings = recipe.Ingest(**paths, format="conll", shard_size=100_000)
+    settings = recipe.Ingest(**paths, format="conll", shard_size=100_000, labels=dict(corpus.labels))
     tables = list(corpora.ingest(settings, source=lookup("eng_Latn"), target=lookup(corpus.language)))
-    return pa.concat_tables(tables).combine_chunks()
+    table = pa.concat_tables(tables).combine_chunks()
+    if corpus.predicted:
+        at = table.column_names.index("source_predicted")
+        table = table.set_column(at, "source_predicted", pa.array([True] * table.num_rows))
+    return table
 
 
 def links(table: pa.Table, settings: recipe.Align, target_language: str = "und") -> tuple[pa.Array, float]:
@@ -112,10 +123,14 @@ def rows(corpus: Corpus, data: Path) -> list[tuple[str, recipe.Align, recipe.Pro
         runs.append(("statistical, heuristic", recipe.Align(), recipe.Project(solver="heuristic")))
         runs.append(("eflomal, bounded", recipe.Align(aligner="eflomal"), hard))
     for path in corpus.links:
-        name = Path(path).name.split(".")[2]
+        name = Path(path).name.split(".")[-2]
         runs.append((f"given {name}", recipe.Align(aligner="given", links=str(data / path)), default))
         heuristic = recipe.Project(solver="heuristic")
         runs.append((f"given {name}, heuristic", recipe.Align(aligner="given", links=str(data / path)), heuristic))
+        if corpus.predicted:
+            hull = recipe.Project(solver="hull", filter="none")
+            for kind, project in (("no filter", recipe.Project(filter="none")), ("hull, no filter", hull)):
+                runs.append((f"given {name}, {kind}", recipe.Align(aligner="given", links=str(data / path)), project))
     return runs
 
 
