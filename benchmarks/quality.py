@@ -1,8 +1,8 @@
 """Projection quality on gold: one row per corpus and setting, as `make bench-quality` prints it.
 
 Source labels are gold (but those of TransAlign, which a tagger made), the aligner is trained on the pairs themselves,
-settings are the defaults. Settings were chosen on the rows marked `dev`; the others are only reported. Corpora are found in the folder XPROJ_DATA; those that are not
-there are left out. The sample corpus always runs.
+settings are the defaults. Settings were chosen on the rows marked `dev`; the others are only reported. Corpora are
+found in the folder XPROJ_DATA; those that are not there are left out. The sample corpus always runs.
 
     python benchmarks/quality.py [--only NAME]… [--align KEY=VALUE,…]…
 

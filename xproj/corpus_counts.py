@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from xproj.columns import EntityColumn, LinkColumn, TokenColumn, flatten
+from xproj.columns import LinkColumn, TokenColumn, flatten
 from xproj.core import case, frequency
 from xproj.core.precedents import HashTable, Precedents, word_hashes
 from xproj.core.scores import Traits
@@ -26,48 +27,55 @@ ROWS = 20_000
 FILE = "frequencies.json"
 PRECEDENTS = "precedents.npz"
 _NONE = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int8), np.empty(0, dtype=np.int64)
-UNKNOWN = Traits(*_NONE, *_NONE, np.zeros(2))
+UNKNOWN = Traits(*_NONE, *_NONE, 0.0)
 
 
 class CorpusCounts(NamedTuple):
-    """Relative frequencies of the frequent words of both sides, the contrast of capitals (see core.case), the share of
-    source entities in small letters alone, and of a first projection of the corpus the share of spans in small letters
-    by label (see lower_case) and the precedents (see core.precedents)."""
+    """Relative frequencies of the frequent words of both sides and the contrast of capitals (see core.case); from a
+    first projection of the corpus the share of spans in small letters by label (see lower_case), letters of spans to
+    letters of entities (see core.lengths; before it those of all words) and the precedents (see core.precedents)."""
 
     source: dict[str, float]
     target: dict[str, float]
-    contrast: tuple[float, float] = (0.0, 0.0)
-    small_share: float = 0.0
+    contrast: float = 0.0
     small_spans: dict[str, float] | None = None
+    length_ratio: float = 1.0
     precedents: Precedents | None = None
 
 
 def count(tables: Iterable[pa.Table]) -> CorpusCounts:
-    """Count the words of the first ROWS rows; the tables have source_tokens and target_tokens, and may have links and
-    source_entities."""
+    """Count the words of the first ROWS rows; the tables have source_tokens and target_tokens, and may have links."""
     counts = frequency.FrequencyCount(), frequency.FrequencyCount()
-    mass, entities = np.zeros((2, 2)), np.zeros(2, dtype=np.int64)
+    mass, size = np.zeros((2, 2)), np.zeros(2, dtype=np.int64)
     for part in first_rows(tables):
         sides = [TokenColumn.read(part[name]) for name in ("source_tokens", "target_tokens")]
         for side, tokens in zip(counts, sides, strict=True):
             side.add(tokens)
+        size += [letters(part[name])[0].sum() for name in ("source_tokens", "target_tokens")]
         if "links" in part.column_names:
             _count_cases(LinkColumn.read(part["links"]), sides[0], sides[1], mass)
-        if "source_entities" in part.column_names:
-            entities += _small_among(EntityColumn.read(part["source_entities"]), sides[0])
-    share = float(entities[0] / max(1, entities[1]))
-    return CorpusCounts(counts[0].frequencies(), counts[1].frequencies(), case.contrast(mass), share)
+    found = counts[0].frequencies(), counts[1].frequencies(), case.contrast(mass)
+    return CorpusCounts(*found, length_ratio=float(size[1] / size[0]) if size.all() else 1.0)
 
 
-def first_rows(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """The first ROWS rows of some tables."""
-    left = ROWS
+def first_rows(tables: Iterable[pa.Table], rows: int = ROWS) -> Iterator[pa.Table]:
+    """The first rows of some tables, ROWS or as many as are asked for."""
+    left = rows
     for table in tables:
         part = table.slice(0, left)
         yield part
         left -= part.num_rows
         if not left:
             break
+
+
+def letters(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """The number of letters of each word of a token column, (total,), and row offsets."""
+    rows, words, _ = flatten(column)
+    if not pa.types.is_dictionary(words.type):
+        return pc.utf8_length(words).to_numpy(zero_copy_only=False), rows
+    sizes = pc.utf8_length(words.dictionary).to_numpy(zero_copy_only=False)
+    return sizes[words.indices.to_numpy(zero_copy_only=False)], rows
 
 
 class HashedWords(NamedTuple):
@@ -104,20 +112,6 @@ def _count_cases(links: LinkColumn, source: TokenColumn, target: TokenColumn, ma
     case.count_links(links.offsets, at[0], at[1], score, *sides, mass)
 
 
-def _small_among(entities: EntityColumn, source: TokenColumn) -> tuple[int, int]:
-    """How many entities have small letters and no capital, and how many have any of both."""
-    rows = np.repeat(np.arange(len(source)), np.diff(entities.offsets))
-    # an entity outside its sentence is refused where it is projected
-    inside = (entities.start >= 0) & (entities.start < entities.end) & (entities.end <= source.lengths[rows])
-    base, cases = source.offsets[rows[inside]], _cases(source)
-    first, last = base + entities.start[inside], base + entities.end[inside]
-    small, capital = (
-        np.diff(np.concatenate([[0], np.cumsum(cases == kind)])[np.stack([first, last])], axis=0)[0] > 0
-        for kind in (case.SMALL, case.CAPITAL)
-    )
-    return int(np.count_nonzero(small & ~capital)), int(np.count_nonzero(small | capital))
-
-
 def _cases(tokens: TokenColumn) -> np.ndarray:
     ids, distinct = tokens.encode()
     return np.asarray(case.cases(distinct)[ids])
@@ -144,7 +138,7 @@ def load(folder: Path) -> CorpusCounts:
         with np.load(folder / PRECEDENTS) as kept:
             of = {name: HashTable(kept[f"{name}.keys"], kept[f"{name}.values"]) for name in Precedents._fields}
         precedents = Precedents(**of)
-    return CorpusCounts(**found | {"contrast": tuple(found["contrast"])}, precedents=precedents)
+    return CorpusCounts(**found, precedents=precedents)
 
 
 def traits(
@@ -172,7 +166,7 @@ def traits(
     source = _look_up(words, inside, counts.source)
     target_offsets, words, _ = flatten(table["target_tokens"])
     target = _look_up(words, target_wanted, counts.target)
-    return Traits(*source, offsets, *target, target_offsets, np.array(counts.contrast))
+    return Traits(*source, offsets, *target, target_offsets, counts.contrast)
 
 
 def _look_up(words: pa.Array, wanted: np.ndarray, frequencies: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:

@@ -79,9 +79,12 @@ def _letters_of_spans(table: pa.Table, problem: Problem, found: Solution) -> tup
 
 
 def _named(table: pa.Table, problem: Problem, found: Solution) -> np.ndarray:
-    """Of which spans does the entity have a capital letter, (spans,)?"""
+    """Of which spans does the entity have a capital letter, (spans,)? The first word of a sentence does not count."""
     rows, entities = problem.rows[found.owner], problem.entities
-    capital, _ = _letters(table["source_tokens"], rows, entities.start[found.owner], entities.end[found.owner])
+    start, end = np.maximum(entities.start[found.owner], 1), entities.end[found.owner]
+    capital = np.zeros(len(rows), dtype=np.bool_)
+    inside = start < end
+    capital[inside], _ = _letters(table["source_tokens"], rows[inside], start[inside], end[inside])
     return capital
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from xproj import corpus_counts, lower_case, projection
 from xproj.core import precedents
+from xproj.core.lengths import letters_of
 from xproj.recipe import Project
 
 if TYPE_CHECKING:
@@ -20,12 +21,17 @@ if TYPE_CHECKING:
     from xproj.corpus_counts import CorpusCounts
 
 
-class _Votes(NamedTuple):
-    """Of the projected spans of a table the letters by label (see lower_case), and the hashes of source phrases, and of
-    source and target phrases, (spans,); of its distinct target words the hashes, and how often each stands in the rows
-    and inside a span, (words,)."""
+# enough to know how long spans are
+ROWS = 2_000
 
-    letters: dict[str, np.ndarray]
+
+class _Votes(NamedTuple):
+    """Of the projected spans of a table the cases by label (see lower_case), the letters of all entities and spans,
+    (2,), and the hashes of source phrases, and of source and target phrases, (spans,); of its distinct target words
+    the hashes, and how often each stands in the rows and inside a span, (words,)."""
+
+    cases: dict[str, np.ndarray]
+    lengths: np.ndarray
     phrases: np.ndarray
     pairs: np.ndarray
     words: np.ndarray
@@ -43,22 +49,30 @@ def learn(tables: Iterable[pa.Table]) -> CorpusCounts:
     """
     parts = list(corpus_counts.first_rows(tables))
     counted = corpus_counts.count(parts)
-    votes = [_votes(part, counted) for part in parts]
-    if not votes:
+    few = [_votes(part, counted, Project(lengths=False)) for part in corpus_counts.first_rows(parts, ROWS)]
+    if not few:
         return counted
-    letters, *arrays = zip(*votes, strict=True)
+    counted = _with_ratio(counted, few)
+    votes = [_votes(part, counted, Project()) for part in parts]
+    cases, _, *arrays = zip(*votes, strict=True)
     phrases, pairs, words, counts, inside = (np.concatenate(parts) for parts in arrays)
     known, which = np.unique(words, return_inverse=True)
     counts, inside = (np.bincount(which, weights=values) for values in (counts, inside))
     found = [np.unique(keys, return_counts=True) for keys in (phrases, pairs)]
     of = [precedents.HashTable.of(*one) for one in (*found, (known, precedents.odds(inside, counts - inside)))]
-    return counted._replace(small_spans=lower_case.shares(letters), precedents=precedents.Precedents(*of))
+    counted = _with_ratio(counted, votes)
+    return counted._replace(small_spans=lower_case.shares(cases), precedents=precedents.Precedents(*of))
 
 
-def _votes(table: pa.Table, counted: CorpusCounts) -> _Votes:
+def _with_ratio(counted: CorpusCounts, votes: list[_Votes]) -> CorpusCounts:
+    of_entities, of_spans = np.sum([of.lengths for of in votes], axis=0)
+    return counted._replace(length_ratio=float(of_spans / of_entities)) if of_spans and of_entities else counted
+
+
+def _votes(table: pa.Table, counted: CorpusCounts, settings: Project) -> _Votes:
     """What the first projection of a table finds; rows that are not projected have no say."""
     live = projection.statuses(table) == projection.OK
-    problem, found = projection.solve(table, Project(), counted, live)
+    problem, found = projection.solve(table, settings, counted, live)
     source, target = (corpus_counts.hashed(table[name]) for name in ("source_tokens", "target_tokens"))
     inside = np.zeros(len(target.ids), dtype=np.bool_)
     kept = live[problem.rows[found.owner]]
@@ -67,4 +81,11 @@ def _votes(table: pa.Table, counted: CorpusCounts) -> _Votes:
     phrases, pairs = precedents.span_hashes(*spans, *source, *target, inside)
     lengths, size = np.diff(target.offsets), len(target.hashes)
     counts, within = (np.bincount(target.ids[chosen], minlength=size) for chosen in (np.repeat(live, lengths), inside))
-    return _Votes(lower_case.count(table, problem, found.only(kept)), phrases, pairs, target.hashes, counts, within)
+    sides = (
+        (spans[0], *spans[1:3], *corpus_counts.letters(table["source_tokens"])),
+        (spans[0], *spans[3:], *corpus_counts.letters(table["target_tokens"])),
+    )
+    sizes = np.array([letters_of(*side).sum() for side in sides])
+    return _Votes(
+        lower_case.count(table, problem, found.only(kept)), sizes, phrases, pairs, target.hashes, counts, within
+    )

@@ -18,7 +18,7 @@ from xproj.core import filters, heuristic, hull, ilp, matching
 from xproj.problems import read_problem
 from xproj.schema import STATUSES, status_codes
 from xproj.solution import KEPT, LOW_SCORE, NO_LINK, OVERLAP, REJECTED, ROW_FAILED, Solution
-from xproj.span_scores import precedent_scores, score_candidates
+from xproj.span_scores import length_scores, precedent_scores, score_candidates
 
 if TYPE_CHECKING:
     from xproj.core.candidates import Candidates
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from xproj.problems import Problem
     from xproj.recipe import Project
 
-# what a candidate is worth at least that the scores allow and precedents speak against
+# what a candidate is worth at least that the scores allow and lengths or precedents speak against
 LEAST = np.float32(1e-4)
 OK, UNLABELLED, FILTERED, EMPTY_SOURCE, EMPTY_TARGET = (
     STATUSES.index(name) for name in ("ok", "unlabelled", "filtered", "empty_source", "empty_target")
@@ -111,11 +111,13 @@ def _match(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusC
     # scores are float32: the floor is compared as one
     usable = (total > 0.0) & (total >= np.float32(settings.min_score))
     value = np.where(usable, total, np.float32(0.0))
+    if corpus and settings.weighs_lengths:
+        said = length_scores(problem, corpus.length_ratio, found, table)
+        value = _with(value, np.float32(settings.scores["alignment"]) * said)
     if corpus and corpus.precedents and settings.weighs_precedents:
         voted = _best(problem, settings, found, value)
         said = precedent_scores(problem, corpus.precedents, found, table, voted)
-        value = np.maximum(value + np.float32(settings.scores["alignment"]) * said, LEAST)
-        value = np.where(usable, value, np.float32(0.0))
+        value = _with(value, np.float32(settings.scores["alignment"]) * said)
     if settings.solver == "ilp":
         wanted = settings.constraint, settings.projections, settings.ilp_solver
         ids = table["id"].to_pylist()
@@ -130,6 +132,11 @@ def _match(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusC
     reason = np.where(any_usable, OVERLAP, np.where(any_found, LOW_SCORE, NO_LINK))
     reason[owner] = KEPT
     return Solution(owner, found.start[chosen], found.end[chosen], total[chosen], reason)
+
+
+def _with(value: np.ndarray, said: np.ndarray) -> np.ndarray:
+    """Values with further evidence, (candidates,): it chooses among candidates, and excludes none."""
+    return np.where(value > 0.0, np.maximum(value + said, LEAST), np.float32(0.0))
 
 
 def _best(problem: Problem, settings: Project, found: Candidates, value: np.ndarray) -> np.ndarray:

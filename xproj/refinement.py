@@ -74,7 +74,7 @@ def project(table: pa.Table, settings: Project, corpus: CorpusCounts | None = No
         solution = projection.solve(_added(table, back), settings, corpus, live)[1]
     else:
         # both sides are of the target language now, and precedents are of phrases of the source language
-        same = corpus and corpus._replace(source=corpus.target, precedents=None)
+        same = corpus and corpus._replace(source=corpus.target, length_ratio=1.0, precedents=None)
         solution = projection.solve(_replaced(table, back), settings, same, live)[1]
     if mode == "filter":
         agreeing = refinement.agreeing(*direct[:3], *solution[:3])

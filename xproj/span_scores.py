@@ -8,8 +8,8 @@ import numpy as np
 
 from xproj import evidence
 from xproj.core import candidates as spans
-from xproj.core import extension, precedents, scores
-from xproj.corpus_counts import UNKNOWN, hashed, traits
+from xproj.core import extension, lengths, precedents, scores
+from xproj.corpus_counts import UNKNOWN, hashed, letters, traits
 from xproj.recipe import COMPUTED
 
 if TYPE_CHECKING:
@@ -83,14 +83,15 @@ def _growing(problem: Problem, settings: Project, table: pa.Table, corpus: Corpu
     at = problem.rows[live], entities.start[live], entities.end[live]
     links = problem.links.offsets, problem.links.source, problem.links.target, problem.links.score
     wanted, free = np.zeros(words, dtype=np.bool_), np.zeros(words, dtype=np.bool_)
-    extension.surroundings(*at, *links, problem.target_words, problem.target_offsets, MIN_EDGE, wanted, free)
+    # without lengths nothing is too short
+    expected = _expected(problem, table, corpus.length_ratio if settings.lengths else 0.0)[live]
+    sizes, short = letters(table["target_tokens"])[0], np.zeros(len(expected), dtype=np.bool_)
+    extension.surroundings(
+        *at, *links, problem.target_words, problem.target_offsets, MIN_EDGE, sizes, expected, wanted, free, short
+    )
     found = traits(table, corpus, at, wanted)
     if settings.candidates == "ngrams":
-        mine = np.zeros(len(at[0]), dtype=np.bool_)
-        source = found.source_common, found.source_case, found.source_offsets
-        phrases = corpus.small_share > extension.PHRASES
-        extension.growing(*at, *links, problem.target_words, *source, phrases, mine)
-        grows[live] = mine
+        grows[live] = short
     return Seen(found, grows, extension.roles(free, found.target_common, found.target_case))
 
 
@@ -114,7 +115,7 @@ def _alignment(problem: Problem, settings: Project, found: spans.Candidates, kno
     total = np.zeros(len(found.start), dtype=np.float32)
     scores.alignment(
         problem.rows, entities.start, entities.end, *found, links.offsets, links.source, links.target, links.score,
-        problem.target_words, scores.FORMS.index(settings.alignment_form), *known, total,
+        problem.target_words, scores.FORMS.index(settings.alignment_form), *known[:6], known.contrast, total,
     )  # fmt: skip
     return total
 
@@ -156,6 +157,20 @@ def precedent_scores(
         *known.pairs, known.odds.look_up(target.hashes), out,
     )  # fmt: skip
     return out
+
+
+def length_scores(problem: Problem, ratio: float, found: spans.Candidates, table: pa.Table) -> np.ndarray:
+    """What the letters of each candidate say, (candidates,) float32; `ratio` is that of spans to entities."""
+    out = np.zeros(len(found.start), dtype=np.float32)
+    expected, sizes = _expected(problem, table, ratio), letters(table["target_tokens"])
+    lengths.mismatch(problem.rows, expected, *found, *sizes, out)
+    return out
+
+
+def _expected(problem: Problem, table: pa.Table, ratio: float) -> np.ndarray:
+    """The letters that the span of each entity should have, (entities,) float64."""
+    entities, sizes = problem.entities, letters(table["source_tokens"])
+    return np.asarray(ratio * lengths.letters_of(problem.rows, entities.start, entities.end, *sizes))
 
 
 def _aligned(problem: Problem, settings: Project, seen: Seen) -> spans.Candidates:

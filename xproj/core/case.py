@@ -3,11 +3,10 @@
 How far that holds is read from the links of the corpus itself. With p(b | a) the share of the link mass of source words
 of case a that goes to target words of case b, the first word of each sentence left out on both sides,
 
-    contrast = ( ln p(small | small) / p(small | capital),  ln p(capital | capital) / p(capital | small) )
+    contrast = ln p(small | small) / p(small | capital)
 
-are the log-likelihood ratios that speak against a small letter, and for a capital, where the source has a capital.
-They are small for German, which writes all nouns with a capital and adjectives of names without, and 0 for scripts
-without capitals.
+is the log-likelihood ratio that speaks against a small letter where the source has a capital. It is small for German,
+which writes adjectives of names without capitals, and 0 for scripts without them.
 """
 
 from __future__ import annotations
@@ -34,7 +33,12 @@ def _case(word: str) -> int:
     for letter in word:
         if letter.isalnum():
             return CAPITAL if letter.isupper() else SMALL if letter.islower() else CASELESS
-    return CASELESS if any(unicodedata.category(mark).startswith("S") for mark in word) else PUNCTUATION
+    return CASELESS if any(map(_is_sign, word)) else PUNCTUATION
+
+
+def _is_sign(mark: str) -> bool:
+    """Does it stand for a word? Accents without a letter are used as quotes."""
+    return mark in "%‰§#&@*" or unicodedata.category(mark) in ("Sc", "Sm", "So")
 
 
 @njit(cache=True)
@@ -60,8 +64,7 @@ def count_links(
                 counts[a - SMALL, b - SMALL] += link_score[k]
 
 
-def contrast(counts: np.ndarray) -> tuple[float, float]:
-    """The two log-likelihood ratios of the module, at least 0, from link mass (2, 2), one link of each kind added."""
+def contrast(counts: np.ndarray) -> float:
+    """The log-likelihood ratio of the module, at least 0, from link mass (2, 2), one link of each kind added."""
     shares = (counts + 1.0) / (counts + 1.0).sum(axis=1, keepdims=True)
-    small, capital = np.log(shares[0, 0] / shares[1, 0]), np.log(shares[1, 1] / shares[0, 1])
-    return max(0.0, float(small)), max(0.0, float(capital))
+    return max(0.0, float(np.log(shares[0, 0] / shares[1, 0])))

@@ -1,9 +1,8 @@
 """Spans that reach over unlinked words: rare words are often left without a link on both sides, and what is one word in
-one language may be several in the other.
+one language may be several in the other ("Kohäsionsfonds" is "Cohesion Funds", "specials" is "plats du jour").
 
 A candidate may end at the nearest unlinked content word beside one of its edges, common words in between included,
-where a content word of the entity has no link, or shares its partner with another one, or where entities are no names
-but phrases: most of the corpus are in small letters, and so is this one ("specials" is "plats du jour"). Links below
+where the linked words of its entity have fewer letters than a span of it should have (see `lengths`). Links below
 LINKED in sum count as none.
 """
 
@@ -12,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xproj.core.case import CAPITAL, PUNCTUATION, SMALL
+from xproj.core.case import PUNCTUATION
 from xproj.core.link_mass import fill_linked_mass, linked_edges, room
 
 LINKED = 0.2
@@ -20,8 +19,6 @@ LINKED = 0.2
 REACH = 4
 # a word that is more common than this is no content word
 MOST_COMMON = 0.2
-# share of entities in small letters from which on they are phrases
-PHRASES = 0.5
 # what an unlinked word is to a span that grows: an obstacle, passed over, a new edge
 BLOCKS, PASSES, ENDS = range(3)
 
@@ -38,11 +35,18 @@ def surroundings(
     target_words: np.ndarray,
     target_offsets: np.ndarray,
     min_edge: float,
+    letters: np.ndarray,
+    expected: np.ndarray,
     asked: np.ndarray,
     free: np.ndarray,
+    grows: np.ndarray,
 ) -> None:
-    """Mark, over all target words, those that may be an edge of a span (`asked`) and the unlinked ones among them
-    (`free`): words with `min_edge` mass with an entity, and up to REACH unlinked ones beside them."""
+    """Mark which target words may be an edge of a span (`asked`) and which of them are unlinked (`free`), (total,) both,
+    and which entities grow (`grows`), (entities,).
+
+    An edge is a word with `min_edge` mass with an entity, or one of up to REACH unlinked words beside those. An entity
+    grows if its linked words have fewer `letters`, those of each target word, than are `expected` of its span.
+    """
     masses, of_source = room(target_words, entity_start, entity_end)
     for k in range(len(rows)):
         row, first, last = rows[k], entity_start[k], entity_end[k]
@@ -53,6 +57,11 @@ def surroundings(
             of_source[: last - first],
         )  # fmt: skip
         edge = linked_edges(inside, min_edge)
+        size = 0
+        for t in range(len(edge)):
+            if inside[t] >= LINKED:
+                size += letters[base + t]
+        grows[k] = size < expected[k]
         for t in range(len(edge)):
             if not edge[t]:
                 continue
@@ -62,45 +71,6 @@ def surroundings(
                 while 0 <= at < len(edge) and abs(at - t) <= REACH and inside[at] + outside[at] < LINKED:
                     asked[base + at] = free[base + at] = True
                     at += step
-
-
-@njit(cache=True)
-def growing(
-    rows: np.ndarray,
-    entity_start: np.ndarray,
-    entity_end: np.ndarray,
-    link_offsets: np.ndarray,
-    link_source: np.ndarray,
-    link_target: np.ndarray,
-    link_score: np.ndarray,
-    target_words: np.ndarray,
-    source_common: np.ndarray,
-    source_case: np.ndarray,
-    source_offsets: np.ndarray,
-    phrases: bool,
-    found: np.ndarray,
-) -> None:
-    """Fill `found` (entities,): has the entity fewer linked target words than content words, or a content word without
-    a link, or, where entities are `phrases`, small ones and no capital?"""
-    masses, of_entity = room(target_words, entity_start, entity_end)
-    for k in range(len(rows)):
-        row, first, last = rows[k], entity_start[k], entity_end[k]
-        lo, hi = link_offsets[row], link_offsets[row + 1]
-        inside, outside = masses[0, : target_words[row]], masses[1, : target_words[row]]
-        of_source = of_entity[: last - first]
-        fill_linked_mass(
-            first, last, link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], inside, outside, of_source
-        )
-        content, unlinked, small, capital = 0, False, False, False
-        for i in range(last - first):
-            at = source_offsets[row] + first + i
-            capital |= source_case[at] == CAPITAL
-            if source_common[at] < MOST_COMMON and source_case[at] != PUNCTUATION:
-                content += 1
-                unlinked |= of_source[i] < LINKED
-                small |= source_case[at] == SMALL
-        fewer = np.count_nonzero(inside >= LINKED) < content
-        found[k] = unlinked or fewer or (phrases and small and not capital)
 
 
 def roles(free: np.ndarray, common: np.ndarray, case: np.ndarray) -> np.ndarray:

@@ -4,23 +4,21 @@ For an entity of n_s source words, a candidate of n_t target words, and T the ta
 
     raw        2 · |links between entity and candidate| / (n_s + n_t)                               unbounded
     bounded    f · cov,  f = 2 · |T ∩ candidate| / (n_t + |T|),  cov = share of source words linked into the candidate
-    posterior  (Σ value(w) − Σ cost(edge)) / (n_s + n_t) + 0.01 · in_t,   over the words w of entity and candidate,
-               value(w) = in + 0.9 · un − 0.5 · out,   cost(edge) = common + case
+    posterior  (Σ value(w) − Σ cost(edge)) / (n_s + n_t),   over the words w of entity and candidate,
+               value(w) = in + 0.95 · un − 0.5 · out,   cost(edge) = common + case + punctuation
 
 In the posterior form each word's link mass, scaled down where it exceeds 1, is split into `in`, mass that joins entity
 and candidate, `out`, mass that leaves them, and `un`, the rest: a word that is aligned elsewhere speaks against the
-span, an unaligned one hardly does, and a source word that has only half of its links inside counts by half. `in_t` is
-the joining mass of the candidate's words.
+span, an unaligned one hardly does, and a source word that has only half of its links inside counts by half.
 
 A frequent word at an edge that is linked only to rare words of the entity is most often an article whose partner the
 source language leaves out. With g(w) = f / (f + 0.015), f the relative frequency of a word on its side of the corpus,
-common(t) = 4 · max(0, g(t) − max g(i) over the source words i of the entity linked to t), at the first and last word.
+common(t) = 2.5 · max(0, g(t) − max g(i) over the source words i of the entity linked to t), at the first and last word.
 
 A small letter at an edge speaks against the span where the entity has capitals: case(t) = 0.8 · the contrast of the
 corpus against small letters (see `case`), if all source words of the entity linked to t have a capital and none stands
 first in its sentence. At an unlinked edge (see `extension`) the unlinked content words of the entity are its partners,
-one capital is enough, and a capital at the edge is worth 0.2 · the contrast for capitals. Punctuation at an edge costs
-2 where the entity has none.
+and one capital is enough. Punctuation at an edge costs 2 where the entity has none.
 """
 
 from __future__ import annotations
@@ -35,20 +33,16 @@ from xproj.core.extension import LINKED, MOST_COMMON
 from xproj.core.link_mass import fill_linked_mass
 
 FORMS = ("posterior", "bounded", "raw")
-UNALIGNED = 0.9
+UNALIGNED = 0.95
 ELSEWHERE = 0.5
-LENGTH_BONUS = 0.01
-COMMON = 4.0
-
-
+COMMON = 2.5
 AGAINST_PUNCTUATION = 2.0
 AGAINST_SMALL = 0.8
-FOR_CAPITAL = 0.2
 
 
 class Traits(NamedTuple):
     """How common words are, in [0, 1), float32, and their case (see `case`), int8: by source and target word of all
-    rows, with row offsets. `contrast` (2,) is that of `case.contrast`.
+    rows, with row offsets. `contrast` is that of `case.contrast`.
 
     Words that no candidate starts or ends with, and that stand in no entity, may be left at 0. Empty arrays leave the
     traits out.
@@ -60,15 +54,15 @@ class Traits(NamedTuple):
     target_common: np.ndarray
     target_case: np.ndarray
     target_offsets: np.ndarray
-    contrast: np.ndarray
+    contrast: float
 
 
 @njit(cache=True)
-def _value(inside: float, outside: float) -> tuple[float, float]:
-    """The value of a word with such link masses, and the share of its mass that joins."""
+def _value(inside: float, outside: float) -> float:
+    """The value of a word with such link masses."""
     scale = max(1.0, inside + outside)
     joined, away = inside / scale, outside / scale
-    return joined + UNALIGNED * (1.0 - joined - away) - ELSEWHERE * away, joined
+    return joined + UNALIGNED * (1.0 - joined - away) - ELSEWHERE * away
 
 
 @njit(cache=True)
@@ -81,7 +75,7 @@ def _fill_costs(
     source_case: np.ndarray,
     target_common: np.ndarray,
     target_case: np.ndarray,
-    contrast: np.ndarray,
+    contrast: float,
     cost: np.ndarray,
 ) -> None:
     """Fill `cost` (words,) with what each target word of a row costs at an edge.
@@ -110,9 +104,7 @@ def _fill_costs(
         if target_case[t] == PUNCTUATION and not marked:
             cost[t] += AGAINST_PUNCTUATION
         if target_case[t] == SMALL and (capitals[t] if linked[t] else missing):
-            cost[t] += AGAINST_SMALL * contrast[0]
-        elif target_case[t] == CAPITAL and missing and not linked[t]:
-            cost[t] -= FOR_CAPITAL * contrast[1]
+            cost[t] += AGAINST_SMALL * contrast
 
 
 @njit(cache=True)
@@ -143,7 +135,7 @@ def alignment(
     target_common: np.ndarray,
     target_case: np.ndarray,
     target_offsets: np.ndarray,
-    contrast: np.ndarray,
+    contrast: float,
     out: np.ndarray,
 ) -> None:
     """Fill `out` (candidates,) with the alignment score of each candidate; `form` indexes FORMS.
@@ -154,7 +146,7 @@ def alignment(
     most = (entity_end - entity_start).max() if len(rows) else 0
     # one set of arrays serves all entities
     masses, costs, of_entity = np.empty((2, longest)), np.zeros(longest), np.empty((3, most))
-    sums = np.zeros((3, longest + 1))
+    sums = np.zeros((2, longest + 1))
     for k in range(len(rows)):
         if offsets[k] == offsets[k + 1]:
             continue
@@ -165,11 +157,10 @@ def alignment(
         inside, outside, cost = masses[0, :words], masses[1, :words], costs[:words]
         of_source, covered, hits = of_entity[0, :n_s], of_entity[1, :n_s], of_entity[2, :n_s]
         fill_linked_mass(first, last, source, target, score, inside, outside, of_source)
-        # prefix sums over the target words: value, joining mass, number of linked words
-        value, joined, linked = sums[0], sums[1], sums[2]
+        # prefix sums over the target words: value, number of linked words
+        value, linked = sums[0], sums[1]
         for t in range(words):
-            gain, mass = _value(inside[t], outside[t])
-            value[t + 1], joined[t + 1] = value[t] + gain, joined[t] + mass
+            value[t + 1] = value[t] + _value(inside[t], outside[t])
             linked[t + 1] = linked[t] + (1.0 if inside[t] > 0.0 else 0.0)
         if len(target_common):
             here = slice(source_offsets[row], source_offsets[row + 1])
@@ -196,5 +187,5 @@ def alignment(
             else:
                 total = value[b] - value[a] - _at_edges(cost, a, b)
                 for i in range(n_s):
-                    total += _value(covered[i], max(0.0, of_source[i] - covered[i]))[0]
-                out[c] = total / length + LENGTH_BONUS * (joined[b] - joined[a])
+                    total += _value(covered[i], max(0.0, of_source[i] - covered[i]))
+                out[c] = total / length

@@ -59,6 +59,11 @@ class Project(Table):
         description="posterior score, solver exact, greedy or ilp: how the same phrase and the words at its edges are "
         "projected elsewhere helps to choose the span",
     )
+    lengths: bool = Field(
+        True,
+        description="posterior score, solver exact, greedy or ilp: spans as long, in letters, as the corpus gives to "
+        "such entities are preferred, and may reach over unlinked words for it",
+    )
     solver: Literal["exact", "ilp", "greedy", "heuristic", "hull"] = Field("exact", description="how spans are chosen")
     min_score: float = Field(0.0, description="smallest total score of a span")
     max_words: int = Field(25, ge=1, description="longest target span")
@@ -93,13 +98,18 @@ class Project(Table):
     @field_validator("filter", mode="before")
     @classmethod
     def _filters_are_known(cls, value: Any) -> Any:
-        named = (*FILTERS, "auto", "none") if isinstance(value, str) else FILTERS
-        for name in [value] if isinstance(value, str) else value if isinstance(value, (list, tuple)) else ():
-            if name not in named:
-                raise ValueError(
-                    f"{name!r} is none of the filters auto, none, strict, or a list of {', '.join(FILTERS)}"
-                )
-        return (value,) if value in FILTERS and value != "strict" else value
+        known = f"it is auto, none, strict, or a list of {', '.join(FILTERS)}"
+        if not isinstance(value, (str, list, tuple)):
+            raise ValueError(f"{value!r} is no filter; {known}")
+        if value in ("auto", "none", "strict"):
+            return value
+        named = (value,) if isinstance(value, str) else tuple(value)
+        for name in named:
+            if name in ("auto", "none"):
+                raise ValueError(f"{name!r} stands alone and not in a list; {known}")
+            if name not in FILTERS:
+                raise ValueError(f"{name!r} is no filter; {known}")
+        return named
 
     @field_validator("scores")
     @classmethod
@@ -131,6 +141,11 @@ class Project(Table):
         """Does the score by which spans are chosen ask what is known of the whole corpus?"""
         weighed = bool(self.scores.get("alignment")) and self.alignment_form == "posterior"
         return weighed and self.solver in ("exact", "greedy", "ilp")
+
+    @property
+    def weighs_lengths(self) -> bool:
+        """Do lengths count?"""
+        return self.lengths and self.weighs_corpus
 
     @property
     def weighs_precedents(self) -> bool:
