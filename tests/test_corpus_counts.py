@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from xproj import corpus_counts
-from xproj.columns import EntityColumn, LinkColumn, TokenColumn
+from xproj.columns import LinkColumn, TokenColumn
 from xproj.core.case import SMALL
 from xproj.core.frequency import HALF, RAREST, FrequencyCount, commonness
 
@@ -50,18 +50,23 @@ def test_links_show_what_capitals_are_worth(tmp_path):
     rows = table([["the", "Ana", "ran"], ["a", "Bo", "sat", "x"]])
     links = [[(0, 0), (1, 1), (2, 2)], [(1, 1), (2, 2), (3, 3)]]
     found = corpus_counts.count([rows.append_column("links", LinkColumn.of(links).write())])
-    assert found.contrast == pytest.approx((np.log(4 / 5 / (1 / 4)), np.log(3 / 4 / (1 / 5))))
+    assert found.contrast == pytest.approx(np.log(4 / 5 / (1 / 4)))
     corpus_counts.save(found, tmp_path)
     assert corpus_counts.load(tmp_path) == found
     outside = [[(9, 1), (-1, 2), (2, 7)], []]
-    assert corpus_counts.count([rows.append_column("links", LinkColumn.of(outside).write())]).contrast == (0, 0)
+    assert corpus_counts.count([rows.append_column("links", LinkColumn.of(outside).write())]).contrast == 0
 
 
-def test_the_share_of_entities_in_small_letters(tmp_path):
-    rows = table([["a", "Big", "dog"], ["12", "é"], ["x"]])
-    spans = [[(0, 1, "X"), (1, 3, "X"), (2, 3, "X")], [(0, 1, "X"), (0, 2, "X")], [(0, 9, "X")]]
-    found = corpus_counts.count([rows.append_column("source_entities", EntityColumn.of(spans).write())])
-    assert found.small_share == 3 / 4  # of a, Big dog, dog and 12 é; 12 is of no case, and the last one is no span
+def test_letters_are_counted_in_plain_and_encoded_columns(tmp_path):
+    words = pa.array([["é", "bcd"], None, [], ["東京", "x"]], pa.list_(pa.string()))
+    encoded = pa.ListArray.from_arrays(words.offsets, words.values.dictionary_encode())
+    for column in (words, encoded, pa.chunked_array([encoded])):
+        sizes, offsets = corpus_counts.letters(column.slice(1))
+        assert sizes.tolist() == [2, 1] and offsets.tolist() == [0, 0, 0, 2]
+    rows = pa.table({"source_tokens": words, "target_tokens": pa.array([["ab"], [], [], ["c"]], pa.list_(pa.string()))})
+    found = corpus_counts.count([rows])
+    assert found.length_ratio == 3 / 7
+    found = found._replace(small_spans={"LOC": 0.25})
     corpus_counts.save(found, tmp_path)
     assert corpus_counts.load(tmp_path) == found
 
@@ -77,4 +82,4 @@ def test_edges_and_entities_are_looked_up():
 
 
 def test_an_empty_corpus_has_no_frequencies():
-    assert corpus_counts.count([]) == ({}, {}, (0, 0), 0, None, None)
+    assert corpus_counts.count([]) == ({}, {}, 0, None, 1, None)

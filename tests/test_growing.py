@@ -1,22 +1,23 @@
-"""Which entities have candidates that reach over unlinked words."""
+"""Which entities have candidates that reach over unlinked words, and how lengths choose among candidates."""
 
 import numpy as np
 import pytest
 from test_projection import table
 
-from xproj import corpus_counts, recipe
+from xproj import corpus_counts, precedents, projection, recipe
 from xproj.problems import read_problem
-from xproj.span_scores import score_candidates
+from xproj.span_scores import length_scores, score_candidates
 
-ARTICLES = ("Ana Bo " + "the " * 600, "les du " * 300)
+ARTICLES = ("the " * 6000, "les du " * 3000)
 
 
-def candidates(source, entity, target, links, others=()):
-    """The candidates of the one entity of a sentence, as phrases; the other one makes articles common, has `others`."""
-    rows = table([(source, target, [(*entity, "X")], links), (*ARTICLES, list(others), [])])
-    settings = recipe.Project()
-    problem = read_problem(rows, settings, np.ones(2, dtype=np.bool_))
-    found, _ = score_candidates(problem, settings, rows, corpus_counts.count([rows]))
+def candidates(source, entity, target, links, **settings):
+    """The candidates of the one entity of a sentence, as phrases; another sentence makes articles common."""
+    rows = table([(source, target, [(*entity, "X")], links), (*ARTICLES, [], [])])
+    chosen = recipe.Project(**settings)
+    problem = read_problem(rows, chosen, np.ones(2, dtype=np.bool_))
+    known = corpus_counts.count([rows])._replace(length_ratio=1.0)
+    found, _ = score_candidates(problem, chosen, rows, known)
     words = target.split()
     return {" ".join(words[a:b]) for a, b in zip(found.start.tolist(), found.end.tolist(), strict=True)}
 
@@ -24,26 +25,69 @@ def candidates(source, entity, target, links, others=()):
 @pytest.mark.parametrize(
     ("source", "entity", "target", "links", "expected"),
     [
-        # no name: the words beside it, articles in between included
+        # fewer letters than the entity has: the words beside it, articles in between included
         ("the specials", (1, 2), "les plats du jour", [(1, 1)], {"plats", "plats du jour"}),
         ("the specials", (1, 2), "les plats , jour", [(1, 1)], {"plats"}),
         ("the specials rock", (1, 2), "les plats jour", [(1, 1), (2, 2)], {"plats"}),
-        # a name, whose words are all linked
-        ("the Specials", (1, 2), "les plats du jour", [(1, 1)], {"plats"}),
-        ("the town Zug", (1, 3), "les ville Zug bleue", [(1, 1), (2, 2)], {"ville", "Zug", "ville Zug"}),
+        ("Kohäsionsfonds", (0, 1), "Cohesion Funds les", [(0, 0)], {"Cohesion", "Cohesion Funds"}),
         # a name with an unlinked word
         ("Red Cross", (0, 2), "les Croix Rouge", [(1, 1)], {"Croix", "Croix Rouge"}),
-        # a name of two words that share a partner
+        # two words that share a partner
         ("UK Government", (0, 2), "les Regierung britische", [(0, 1), (1, 1)], {"Regierung", "Regierung britische"}),
-        # nothing is known of the case of numbers
+        # long enough
+        ("the town Zug", (1, 3), "les ville Zug bleue", [(1, 1), (2, 2)], {"ville", "Zug", "ville Zug"}),
         ("the 29", (1, 2), "les 29 euros", [(1, 1)], {"29"}),
+        ("Barents Sea", (0, 2), "Barentssee les Schutz", [(0, 0)], {"Barentssee"}),
     ],
 )
-def test_what_is_no_name_may_grow(source, entity, target, links, expected):
+def test_what_is_too_short_may_grow(source, entity, target, links, expected):
     assert candidates(source, entity, target, links) == expected
 
 
-def test_among_names_small_letters_are_a_name():
-    specials = ("the specials", (1, 2), "les plats du jour", [(1, 1)])
-    assert candidates(*specials, others=[(0, 1, "X"), (1, 2, "X")]) == {"plats"}
-    assert candidates(*specials, others=[(2, 3, "X"), (1, 2, "X")]) == {"plats", "plats du jour"}
+def test_without_lengths_nothing_grows():
+    assert candidates("the specials", (1, 2), "les plats du jour", [(1, 1)], lengths=False) == {"plats"}
+
+
+def chosen(rows, **settings):
+    """The first span of the last row, in words, after a fit on all rows and one that makes articles common."""
+    given = table([(*ARTICLES, [], []), *rows])
+    found = projection.project(given, recipe.Project(**settings), precedents.learn([given]))
+    span = found.target_entities.to_pylist()[-1][0]
+    return " ".join(rows[-1][1].split()[span["start"] : span["end"]]), span["score"]
+
+
+NAME = ("in Berlin ran", "in Berlin lief", [(1, 2, "LOC")], [(0, 0), (1, 1), (2, 2)])
+FUNDS = ("der Kohäsionsfonds hilft", "the Cohesion Funds help", [(1, 2, "LOC")], [(0, 0), (1, 1), (2, 3)])
+
+
+@pytest.mark.parametrize("solver", ["exact", "greedy", "ilp"])
+def test_a_span_as_long_as_its_entity_is_chosen(solver):
+    assert chosen([*[NAME] * 9, FUNDS], solver=solver)[0] == "Cohesion Funds"
+    assert chosen([*[NAME] * 9, FUNDS], solver=solver, precedents=False)[0] == "Cohesion Funds"
+    assert chosen([*[NAME] * 9, FUNDS], solver=solver, lengths=False)[0] == "Cohesion"
+
+
+def test_scores_and_losses_do_not_depend_on_lengths():
+    rows = [*[NAME] * 9, ("Bo", "Bonifatius", [(0, 1, "PER")], [(0, 0)]), ("Bo ran", "lief", [(0, 1, "PER")], [])]
+    given = table(rows)
+    known = precedents.learn([given])
+    with_, without = (projection.project(given, recipe.Project(lengths=on), known) for on in (True, False))
+    assert with_.target_entities.equals(without.target_entities) and with_.dropped.equals(without.dropped)
+
+
+def test_the_ratio_is_that_of_spans_and_not_of_all_words():
+    rows = [
+        (f"{name} slept", f"{name} ist jetzt hier eingeschlafen", [(0, 1, "PER")], [(0, 0)]) for name in ("Ana", "Bo")
+    ]
+    given = table(rows)
+    assert corpus_counts.count([given]).length_ratio == pytest.approx((5 + 2 * 25) / (5 + 2 * 5))
+    assert precedents.learn([given]).length_ratio == 1
+
+
+def test_length_scores():
+    given = table([("abc def", "abcdef g", [(0, 2, "X")], [(0, 0), (1, 0), (1, 1)])])
+    problem = read_problem(given, recipe.Project(), np.ones(1, dtype=np.bool_))
+    found, _ = score_candidates(problem, recipe.Project(), given)
+    sizes = [sum([6, 1][a:b]) for a, b in zip(found.start.tolist(), found.end.tolist(), strict=True)]
+    expected = [-0.2 * abs(np.log((size + 1) / (0.5 * 6 + 1))) for size in sizes]
+    assert len(sizes) == 3 and length_scores(problem, 0.5, found, given) == pytest.approx(expected, abs=1e-6)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.core import extension
-from xproj.core.case import CAPITAL, CASELESS, PUNCTUATION, SMALL
+from xproj.core.case import CASELESS, PUNCTUATION, SMALL
 from xproj.core.extension import BLOCKS, ENDS, LINKED, PASSES, REACH
 
 WORDS = 9
@@ -20,14 +20,20 @@ def mass(links, side, word, inside=(0, 99)):
     return sum(link[2] for link in links if link[side] == word and inside[0] <= link[0] < inside[1])
 
 
-@given(entity=entities, links=links_of_a_row)
-def test_surroundings_equal_plain_python(entity, links):
+@given(
+    entity=entities,
+    links=links_of_a_row,
+    letters=st.lists(st.integers(1, 9), min_size=WORDS, max_size=WORDS),
+    expected=st.sampled_from([0.0, 4.0, 9.0]),
+)
+def test_surroundings_equal_plain_python(entity, links, letters, expected):
     column, rows = LinkColumn.of([[], links]), np.ones(1, dtype=np.int64)
     spans = EntityColumn.of([[], [(*entity, "X")]])
-    asked, free = np.zeros(2 * WORDS, dtype=bool), np.zeros(2 * WORDS, dtype=bool)
+    asked, free, grows = np.zeros(2 * WORDS, dtype=bool), np.zeros(2 * WORDS, dtype=bool), np.zeros(1, dtype=bool)
     extension.surroundings(
         rows, spans.start, spans.end, column.offsets, column.source, column.target, column.score,
-        np.full(2, WORDS), np.arange(3) * WORDS, 0.2, asked, free,
+        np.full(2, WORDS), np.arange(3) * WORDS, 0.2, np.array([1] * WORDS + letters), np.array([expected]),
+        asked, free, grows,
     )  # fmt: skip
     inside = [mass(links, 1, t, entity) for t in range(WORDS)]
     edges = {t for t in range(WORDS) if inside[t] > 0 and inside[t] >= min(0.2, max(inside))}
@@ -38,30 +44,9 @@ def test_surroundings_equal_plain_python(entity, links):
         for e in edges
         if t != e and abs(t - e) <= REACH and set(range(min(t, e + 1), max(t + 1, e))) <= unlinked
     }
+    assert grows[0] == (sum(size for t, size in enumerate(letters) if inside[t] >= LINKED) < expected)
     assert not asked[:WORDS].any() and not free[:WORDS].any()
     assert set(np.flatnonzero(free[WORDS:])) == near and set(np.flatnonzero(asked[WORDS:])) == edges | near
-
-
-@given(
-    entity=entities,
-    links=links_of_a_row,
-    common=st.lists(st.sampled_from([0.0, 0.5]), min_size=5, max_size=5),
-    phrases=st.booleans(),
-    case=st.lists(st.sampled_from([PUNCTUATION, CASELESS, SMALL, CAPITAL]), min_size=5, max_size=5),
-)
-def test_growing_equals_plain_python(entity, links, common, case, phrases):
-    column, spans, found = LinkColumn.of([links]), EntityColumn.of([[(*entity, "X")]]), np.ones(1, dtype=bool)
-    extension.growing(
-        np.zeros(1, dtype=np.int64), spans.start, spans.end, column.offsets, column.source, column.target, column.score,
-        np.array([WORDS]), np.array(common, dtype=np.float32), np.array(case, dtype=np.int8), np.array([0, 5]),
-        phrases, found,
-    )  # fmt: skip
-    words = range(*entity)
-    content = [i for i in words if common[i] == 0 and case[i] != PUNCTUATION]
-    incomplete = any(mass(links, 0, i) < LINKED for i in content)
-    no_name = any(case[i] == SMALL for i in content) and all(case[i] != CAPITAL for i in words)
-    shared = sum(mass(links, 1, t, entity) >= LINKED for t in range(WORDS)) < len(content)
-    assert found[0] == (incomplete or shared or (phrases and no_name))
 
 
 def test_an_edge_moves_to_the_nearest_content_word():

@@ -40,7 +40,7 @@ def score(entity, spans, links, form, known=None):
     return out
 
 
-CONTRAST = 1.5, 0.5
+CONTRAST = 1.5
 
 
 def traits(known):
@@ -50,7 +50,7 @@ def traits(known):
     (source, source_case), (target, target_case) = known
     sides = [np.array(side, dtype=np.float32) for side in (source, target)]
     cases = [np.array(side, dtype=np.int8) for side in (source_case, target_case)]
-    return scores.Traits(sides[0], cases[0], offsets, sides[1], cases[1], offsets, np.array(CONTRAST))
+    return scores.Traits(sides[0], cases[0], offsets, sides[1], cases[1], offsets, CONTRAST)
 
 
 def found(
@@ -88,7 +88,7 @@ def all_spans(max_words=WORDS):
 def value(inside, outside):
     scale = max(1, inside + outside)
     inside, outside = inside / scale, outside / scale
-    return inside + 0.9 * (1 - inside - outside) - 0.5 * outside, inside
+    return inside + 0.95 * (1 - inside - outside) - 0.5 * outside
 
 
 def cost(t, entity, links, known):
@@ -101,13 +101,13 @@ def cost(t, entity, links, known):
         for i in range(*entity)
         if sum(s for x, _, s in links if x == i) < 0.2 and source[i] < 0.2 and source_case[i] != PUNCTUATION
     ]
-    common = 4 * max(0, target[t] - max((source[i] for i in partners), default=0))
+    common = 2.5 * max(0, target[t] - max((source[i] for i in partners), default=0))
     common += 2 * (target_case[t] == PUNCTUATION and all(source_case[i] != PUNCTUATION for i in range(*entity)))
     capital = [source_case[i] == CAPITAL and i > 0 for i in partners or unlinked]
     wanted = all(capital) if partners else any(capital)
     if target_case[t] == SMALL and wanted:
-        return common + 0.8 * CONTRAST[0]
-    return common - 0.2 * CONTRAST[1] * (target_case[t] == CAPITAL and wanted and not partners)
+        return common + 0.8 * CONTRAST
+    return common
 
 
 def reference(entity, span, links, form, known=None):
@@ -120,15 +120,14 @@ def reference(entity, span, links, form, known=None):
         linked = {j for i, j, _ in links if first <= i < last}
         covered = len({i for i, _, _ in joining}) / n_s
         return 2 * len(linked & set(range(a, b))) / (n_t + len(linked)) * covered
-    total, in_target = -sum(cost(t, entity, links, known) for t in {a, b - 1}), 0.0
+    total = -sum(cost(t, entity, links, known) for t in {a, b - 1})
     for t in range(a, b):
         inside = sum(s for i, j, s in links if j == t and first <= i < last)
-        worth, share = value(inside, sum(s for i, j, s in links if j == t and not first <= i < last))
-        total, in_target = total + worth, in_target + share
+        total += value(inside, sum(s for i, j, s in links if j == t and not first <= i < last))
     for i in range(first, last):
         inside = sum(s for x, j, s in links if x == i and a <= j < b)
-        total += value(inside, sum(s for x, j, s in links if x == i and not a <= j < b))[0]
-    return total / (n_s + n_t) + 0.01 * in_target
+        total += value(inside, sum(s for x, j, s in links if x == i and not a <= j < b))
+    return total / (n_s + n_t)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def surroundings(
     free: np.ndarray,
     grows: np.ndarray,
 ) -> None:
-    """Mark which target words may be an edge of a span (`asked`) and which of them are unlinked (`free`), (total,) both,
+    """Mark which target words may be an edge of a span (`asked`), which of them are unlinked (`free`), both (total,),
     and which entities grow (`grows`), (entities,).
 
     An edge is a word with `min_edge` mass with an entity, or one of up to REACH unlinked words beside those. An entity
