@@ -57,7 +57,10 @@ def value_of(annotation, metadata, path):
         return " ".join([names[annotation], ", ".join(limits)]).strip()
     kinds = {dict: "table of {1}s", tuple: "list of {0}s"}
     if get_origin(annotation) in kinds:
-        names = [{str: "string", int: "integer", float: "number"}.get(a, "table") for a in get_args(annotation)]
+        names = [
+            {str: "string", int: "integer", float: "number"}.get(a, "string" if get_origin(a) is Literal else "table")
+            for a in get_args(annotation)
+        ]
         return kinds[get_origin(annotation)].format(*names)
     return "; or a ".join(value_of(a, metadata, path) for a in get_args(annotation))
 

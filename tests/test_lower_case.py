@@ -76,29 +76,52 @@ def test_a_script_without_capitals_loses_nothing():
 def test_rows_that_are_not_projected_do_not_count():
     failed = pa.array(["too_long"] * 20 + ["ok"], pa.string())
     assert lost([*CAPITALS, ADJECTIVE], columns={"status": failed}) == []
+    given = table([("Japan in", "Japan in", [(1, 2, "LOC")], LINK)] * 20 + [NAME], status=failed)
+    assert precedents.learn([given]).small_spans == {"LOC": pytest.approx(1 / 3)}
 
 
-@settings(max_examples=60)
-@given(st.lists(st.tuples(*(st.lists(st.sampled_from("ab Ab 1 日 éÉ".split()), min_size=1) for _ in range(2)))))
-def test_counts_equal_plain_python(pairs):
-    rows = [(" ".join(s), " ".join(t), [(0, len(s), "X")], [(i, 0) for i in range(len(s))]) for s, t in pairs]
-    given = table(rows)
+def test_the_first_word_of_a_sentence_is_no_name():
+    nouns = [("the company", "la empresa", [(1, 2, "LOC")], LINK)] * 20
+    said = ("Companies said", "empresas dijeron", [(0, 1, "LOC")], LINK)
+    assert lost([*CAPITALS, *nouns, said]) == []
+    assert lost([*CAPITALS, ("New Japan", "neue japanischen", [(0, 2, "LOC")], [(1, 1)])]) == ["filtered"]
+
+
+words = st.lists(st.sampled_from("ab Ab 1 日 éÉ".split()), min_size=1, max_size=4)
+
+
+@settings(max_examples=100)
+@given(rows=st.lists(st.tuples(words, words, st.integers(0, 3), st.integers(0, 3)), max_size=5), rare=st.booleans())
+def test_counts_and_exceptions_equal_plain_python(rows, rare):
+    rows = [(s, t, min(a, len(s) - 1), min(b, len(t) - 1)) for s, t, a, b in rows]
+    data = [
+        (" ".join(s), " ".join(t), [(a, len(s), "X")], [(a, b), (a, len(t) - 1)] if b < len(t) - 1 else [(a, b)])
+        for s, t, a, b in rows
+    ]
+    given = table(data)
     live = np.ones(len(rows), dtype=np.bool_)
     problem, found = projection.solve(given, recipe.Project(solver="hull", filter="none"), None, live)
-    small = capital = 0
-    for s, t in pairs:
-        if "".join(s) == "".join(s).lower():
-            continue
-        capital += t[0] != t[0].lower()
-        small += t[0] == t[0].lower() != t[0].upper()
-    counts = lower_case.count(given, problem, found).get("X", np.zeros(2))
-    assert counts.tolist() == [small, capital]
-    expected = {"X": (small + 1) / (small + capital + 2)} if pairs else {}
-    assert lower_case.shares([lower_case.count(given, problem, found)]) == pytest.approx(expected)
+    small, capital, exceptional = 0, 0, []
+    for s, t, a, b in rows:
+        name, span = "".join(s[max(a, 1) :]), "".join(t[b:])
+        named, lower = name != name.lower(), span == span.lower() != span.upper()
+        small, capital = small + (named and lower), capital + (named and span != span.lower())
+        exceptional.append(named and lower and len(t) - b == 1)
+    counts = lower_case.count(given, problem, found)
+    assert counts.get("X", np.zeros(2)).tolist() == [small, capital]
+    assert lower_case.shares([counts]) == pytest.approx({"X": (small + 1) / (small + capital + 2)} if rows else {})
+    rejected = lower_case.exceptional(given, problem, found, {"X": 0.1 if rare else 0.2})
+    assert rejected.tolist() == [rare and one for one in exceptional]
 
 
-def test_the_stage_learns_what_the_filter_asks():
+@pytest.mark.parametrize(
+    "chosen", [{"solver": "hull", "filter": ["capitals"]}, {"precedents": False, "lengths": False}, {}]
+)
+def test_the_stage_learns_what_the_filter_asks(tmp_path, chosen):
     given = {"ingest": {"path": "x"}, "route": "bitext", "language": "deu_Latn"}
-    hull = {"solver": "hull", "filter": ["capitals"]}
-    assert Project(Recipe.model_validate({**given, "project": hull})).needs_fit()
+    rows = table([*CAPITALS, ADJECTIVE])
+    stage = Project(Recipe.model_validate({**given, "project": chosen}))
+    assert stage.needs_fit()
+    stage.fit([rows], tmp_path)
+    assert type(stage)(stage.recipe, tmp_path).map(rows).counts["entities.dropped.filtered"] == 1
     assert not Project(Recipe.model_validate({**given, "project": {"solver": "hull"}})).needs_fit()

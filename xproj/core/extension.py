@@ -1,9 +1,9 @@
 """Spans that reach over unlinked words: rare words are often left without a link on both sides, and what is one word in
 one language may be several in the other ("Kohäsionsfonds" is "Cohesion Funds", "specials" is "plats du jour").
 
-A candidate may end at the nearest unlinked content word beside one of its edges, common words in between included,
-where the linked words of its entity have fewer letters than a span of it should have (see `lengths`). Links below
-LINKED in sum count as none.
+A candidate may end at the nearest unlinked content word beside one of its edges, common words in between included
+(they may be linked: the "la" of "Shirika la Afya" is, to "the"), where the linked words of its entity have fewer
+letters than a span of it should have (see `lengths`). Links below LINKED in sum count as none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LINKED = 0.2
 REACH = 4
 # a word that is more common than this is no content word
 MOST_COMMON = 0.2
-# what an unlinked word is to a span that grows: an obstacle, passed over, a new edge
+# what a word is to a span that grows: an obstacle, passed over, a new edge
 BLOCKS, PASSES, ENDS = range(3)
 
 
@@ -44,8 +44,8 @@ def surroundings(
     """Mark which target words may be an edge of a span (`asked`), which of them are unlinked (`free`), both (total,),
     and which entities grow (`grows`), (entities,).
 
-    An edge is a word with `min_edge` mass with an entity, or one of up to REACH unlinked words beside those. An entity
-    grows if its linked words have fewer `letters`, those of each target word, than are `expected` of its span.
+    An edge is a word with `min_edge` mass with an entity, or one of up to REACH words without any beside those. An
+    entity grows if its linked words have fewer `letters`, those of each target word, than are `expected` of its span.
     """
     masses, of_source = room(target_words, entity_start, entity_end)
     for k in range(len(rows)):
@@ -68,15 +68,16 @@ def surroundings(
             asked[base + t] = True
             for step in (-1, 1):
                 at = t + step
-                while 0 <= at < len(edge) and abs(at - t) <= REACH and inside[at] + outside[at] < LINKED:
-                    asked[base + at] = free[base + at] = True
+                while 0 <= at < len(edge) and abs(at - t) <= REACH and inside[at] < LINKED:
+                    asked[base + at] = True
+                    free[base + at] |= outside[at] + inside[at] < LINKED
                     at += step
 
 
 def roles(free: np.ndarray, common: np.ndarray, case: np.ndarray) -> np.ndarray:
     """BLOCKS, PASSES or ENDS of each target word, (total,) int8."""
-    kinds = np.where(common < MOST_COMMON, ENDS, PASSES)
-    return np.where(free & (case != PUNCTUATION), kinds, BLOCKS).astype(np.int8)
+    kinds = np.where(common >= MOST_COMMON, PASSES, np.where(free, ENDS, BLOCKS))
+    return np.where(case != PUNCTUATION, kinds, BLOCKS).astype(np.int8)
 
 
 @njit(cache=True)
