@@ -4,10 +4,11 @@ Source labels are gold (but those of TransAlign, which a tagger made), the align
 settings are the defaults. Settings were chosen on the rows marked `dev`; the others are only reported. Corpora are
 found in the folder XPROJ_DATA; those that are not there are left out. The sample corpus always runs.
 
-    python benchmarks/quality.py [--only NAME]… [--align KEY=VALUE,…]…
+    python benchmarks/quality.py [--only NAME]… [--align KEY=VALUE,…]… [--turned]
 
 Each `--align` adds a row for an aligner of yours, by the keys of the recipe's table `[align]`, e.g.
-`--align aligner=awesome,model=/models/mbert`; `--only Europarl` runs the corpora whose names contain the word.
+`--align aligner=awesome,model=/models/mbert`; `--only Europarl` runs the corpora whose names contain the word;
+`--turned` projects from the other language to English, on the corpora marked `dev`.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Corpus:
     dev: bool = False
     links: tuple[str, ...] = ()
     predicted: bool = False
+    origin: str = "eng_Latn"
     labels: tuple[tuple[str, str], ...] = ()
 
 
@@ -76,11 +78,17 @@ def gold_corpora(data: Path) -> list[Corpus]:
     return found + sample
 
 
+def turned(corpus: Corpus) -> Corpus:
+    """The corpus from its other side; links are made anew."""
+    name = f"{corpus.name} to English"
+    return Corpus(name, corpus.target, corpus.source, corpus.origin, corpus.dev, origin=corpus.language)
+
+
 def read(corpus: Corpus, data: Path) -> pa.Table:
     """The whole corpus as one table of `ingest`."""
     paths = {"source_path": str(data / corpus.source), "target_path": str(data / corpus.target)}
     settings = recipe.Ingest(**paths, format="conll", shard_size=100_000, labels=dict(corpus.labels))
-    tables = list(corpora.ingest(settings, source=lookup("eng_Latn"), target=lookup(corpus.language)))
+    tables = list(corpora.ingest(settings, source=lookup(corpus.origin), target=lookup(corpus.language)))
     table = pa.concat_tables(tables).combine_chunks()
     if corpus.predicted:
         at = table.column_names.index("source_predicted")
@@ -88,10 +96,12 @@ def read(corpus: Corpus, data: Path) -> pa.Table:
     return table
 
 
-def links(table: pa.Table, settings: recipe.Align, target_language: str = "und") -> tuple[pa.Array, float]:
+def links(
+    table: pa.Table, settings: recipe.Align, target_language: str = "und", source_language: str = "eng_Latn"
+) -> tuple[pa.Array, float]:
     """The links column, and the seconds that fit and alignment took."""
     source, target = TokenColumn.read(table["source_tokens"]), TokenColumn.read(table["target_tokens"])
-    languages = ("eng_Latn", target_language)
+    languages = (source_language, target_language)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "fit"
@@ -147,17 +157,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Projection quality on gold corpora.")
     parser.add_argument("--only", action="append", default=[], help="corpora whose names contain this word")
     parser.add_argument("--align", action="append", default=[], help="an aligner of yours: key=value,…")
+    parser.add_argument("--turned", action="store_true", help="from the other language to English")
     asked = parser.parse_args()
     mine = [own(text) for text in asked.align]
     data = Path(os.environ.get("XPROJ_DATA", ""))
     printed = Table("corpus", "set", "links and projection", "P", "R", "F1", "95 %", "ratio", "align s")
-    for corpus in gold_corpora(data):
+    found = gold_corpora(data)
+    for corpus in [turned(corpus) for corpus in found if corpus.dev] if asked.turned else found:
         if asked.only and not any(word in corpus.name for word in asked.only):
             continue
         table = read(corpus, data)
         for name, align, project in [*rows(corpus, data), *mine]:
             try:
-                column, seconds = links(table, align, lookup(corpus.language).code)
+                column, seconds = links(table, align, *(lookup(name).code for name in (corpus.language, corpus.origin)))
             except BackendError as error:
                 sys.stderr.write(f"{corpus.name}: {name} left out: {error}\n")
                 continue
