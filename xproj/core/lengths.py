@@ -6,8 +6,8 @@ corpus,
 
     − LENGTH · |ln((L(C) + 1) / (r · L(E) + 1))|
 
-is added to the score by which spans are chosen,
-after the sentence lengths of Gale and Church (1993), "A Program for Aligning Sentences in Bilingual Corpora".
+is added to the score by which spans are chosen. Gale and Church (1993), "A Program for Aligning Sentences in Bilingual
+Corpora", find sentences so.
 """
 
 from __future__ import annotations
