@@ -57,6 +57,25 @@ def test_words_with_few_differences_equal_rapidfuzz(cases):
     assert similarity(left, right) == pytest.approx([reference(a, b) for a, b in zip(left, right, strict=True)])
 
 
+@pytest.mark.parametrize(
+    ("word", "compound", "expected"),
+    [
+        ("EU", "EU-Erweiterung", 0.8),
+        ("Erweiterung", "EU-Erweiterung", 2 * 11 / 25),
+        ("Union", "EU-Unionsbürger", 0),
+        ("Region", "Ziel-1-Region", 0.8),
+        ("Commission", "EU-Commission", 2 * 10 / 23),
+        ("1", "Ziel-1-Region", 0),
+        ("--", "----", 0),
+        ("EU-", "EU-Erweiterung", 0),
+        ("EU-Erweiterung", "EU-Erweiterung", 1),
+        ("New-York", "New-York-Reise", 2 * 8 / 22),
+    ],
+)
+def test_parts_of_compounds_with_hyphens(word, compound, expected):
+    assert similarity([word, compound], [compound, word]) == pytest.approx([expected] * 2)
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_the_bound_itself_is_similar(size):
     assert similarity(["a" * 7 * size], ["a" * 13 * size]) == pytest.approx([0.7])

@@ -6,6 +6,8 @@ in Latin letters, and more so once letters that sound alike are one. Words are t
 letters at a time with the bit-parallel longest-common-subsequence recurrence of Hyyrö (2004), "Bit-parallel LCS-length
 computation revisited".
 
+A compound with a hyphen also looks like the word that is a part of it ("EU" and "EU-Erweiterung").
+
 What a script does not tell apart is one letter on both sides or none: r and l beside a word in Chinese characters, kana
 or hangul, and vowels beside one in an abjad (Arabic, Hebrew, Syriac), which hardly writes them.
 """
@@ -30,6 +32,10 @@ LEAST_CONSONANTS = 2
 MIN_CONSONANTS = 3
 MIN_SIMILARITY_OF_CONSONANTS = 0.7
 MAX_LETTERS = 64
+# how much a word looks like a compound that has it between hyphens, and its shortest length
+PART = 0.8
+LEAST_OF_PART = 2
+_HYPHEN = ord("-")
 # letters that languages and transliterations write differently for much the same sound, replaced in this order
 SOUNDS = (
     ("ph", "f"),
@@ -160,14 +166,40 @@ def _equal(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @njit(cache=True)
+def _with_hyphen(words: Spellings) -> np.ndarray:
+    """Which words, (words,), have a hyphen between other letters as they are spelt beside the kind OTHER."""
+    found = np.zeros(len(words.kind), dtype=np.bool_)
+    for word in range(len(found)):
+        for at in range(words.offsets[word] + 1, words.offsets[word + 1] - 1):
+            found[word] |= words.letters[at] == _HYPHEN
+    return found
+
+
+@njit(cache=True)
+def _has_part(compound: np.ndarray, word: np.ndarray) -> bool:
+    """Does the word stand in the compound between hyphens, or between one and an end of it?"""
+    size = len(word)
+    if size < LEAST_OF_PART or word[0] == _HYPHEN:
+        return False
+    for first in range(len(compound) - size + 1):
+        after = first + size
+        if (first == 0 or compound[first - 1] == _HYPHEN) and (after == len(compound) or compound[after] == _HYPHEN):
+            if _equal(compound[first:after], word) == 1.0:
+                return True
+    return False
+
+
+@njit(cache=True)
 def similarities(source_ids: np.ndarray, target_ids: np.ndarray, source: Spellings, target: Spellings) -> np.ndarray:
     """Similarity in [0, 1] of word pairs `(source_ids[k], target_ids[k])`, (n,) float32; 0 where it means little.
 
     Words marked `exact` score 1 when they are equal and 0 otherwise; a word without letters is like no other. Two words
-    in one kind of script are compared with all of their letters.
+    in one kind of script are compared with all of their letters. A word that is a part of a compound with hyphens is at
+    least PART like it; two compounds are compared as words.
     """
     scores = np.zeros(len(source_ids), dtype=np.float32)
     masks = np.zeros(256, dtype=np.uint64)
+    joined = _with_hyphen(source), _with_hyphen(target)
     for k in range(len(source_ids)):
         here, there = source.kind[source_ids[k]], target.kind[target_ids[k]]
         kind = OTHER if here == there else max(here, there)
@@ -177,16 +209,18 @@ def similarities(source_ids: np.ndarray, target_ids: np.ndarray, source: Spellin
             kind = OTHER
             a, a_exact = _spelling(source, source_ids[k], kind)
             b, b_exact = _spelling(target, target_ids[k], kind)
+        if kind == OTHER and joined[0][source_ids[k]] != joined[1][target_ids[k]]:
+            scores[k] = PART if (_has_part(a, b) if joined[0][source_ids[k]] else _has_part(b, a)) else 0.0
         least = MIN_SIMILARITY_OF_CONSONANTS if kind == ABJAD else MIN_SIMILARITY
         shorter, total = min(len(a), len(b)), len(a) + len(b)
         if shorter == 0 or 2 * shorter < least * total:
             continue
         if a_exact or b_exact:
             # a short word as it is written and a longer one that is folded are not to be compared
-            scores[k] = _equal(a, b) if a_exact and b_exact else 0.0
+            scores[k] = max(scores[k], _equal(a, b) if a_exact and b_exact else 0.0)
             continue
         score = 2 * _common(a, b, masks) / total
-        scores[k] = score if score >= least else 0.0
+        scores[k] = max(scores[k], score if score >= least else 0.0)
     return scores
 
 
