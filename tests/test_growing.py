@@ -1,12 +1,16 @@
 """Which entities have candidates that reach over unlinked words, and how lengths choose among candidates."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from test_projection import table
 
 from xproj import corpus_counts, precedents, projection, recipe
+from xproj.core.lengths import letters_of
 from xproj.problems import read_problem
+from xproj.recipe import Recipe
 from xproj.span_scores import length_scores, score_candidates
+from xproj.stages import Project
 
 ARTICLES = ("the " * 6000, "les du " * 3000)
 
@@ -67,12 +71,34 @@ def test_a_span_as_long_as_its_entity_is_chosen(solver):
     assert chosen([*[NAME] * 9, FUNDS], solver=solver, lengths=False)[0] == "Cohesion"
 
 
-def test_scores_and_losses_do_not_depend_on_lengths():
+def test_scores_and_losses_of_what_does_not_grow_do_not_depend_on_lengths():
     rows = [*[NAME] * 9, ("Bo", "Bonifatius", [(0, 1, "PER")], [(0, 0)]), ("Bo ran", "lief", [(0, 1, "PER")], [])]
     given = table(rows)
     known = precedents.learn([given])
     with_, without = (projection.project(given, recipe.Project(lengths=on), known) for on in (True, False))
     assert with_.target_entities.equals(without.target_entities) and with_.dropped.equals(without.dropped)
+
+
+def test_what_has_grown_is_complete_as_before():
+    given = table([(*ARTICLES, [], []), *[NAME] * 9, FUNDS], source_predicted=pa.array([True] * 11))
+    known = precedents.learn([given])
+    for filter_ in ("auto", "strict", "none"):
+        found = projection.project(given, recipe.Project(filter=filter_), known).target_entities.to_pylist()[-1]
+        assert [(e["start"], e["end"]) for e in found] == [(1, 3)]
+
+
+@pytest.mark.parametrize("chosen", [{}, {"precedents": False, "filter": "none"}, {"precedents": False}])
+def test_the_stage_learns_the_ratio(tmp_path, chosen):
+    rows = table([("Ana slept", "Ana ist jetzt hier eingeschlafen", [(0, 1, "PER")], [(0, 0)])])
+    given = {"ingest": {"path": "x"}, "route": "bitext", "language": "deu_Latn", "project": chosen}
+    Project(Recipe.model_validate(given)).fit([rows], tmp_path)
+    assert corpus_counts.load(tmp_path).length_ratio == 1
+
+
+def test_letters_of_spans_end_with_their_sentence():
+    letters, offsets = np.array([3, 1, 4, 1, 5]), np.array([0, 2, 5])
+    places = np.array([0, 0, 1, 1]), np.array([0, 1, 0, 2]), np.array([2, 9, 1, 7])
+    assert letters_of(*places, letters, offsets).tolist() == [4, 1, 4, 5]
 
 
 def test_the_ratio_is_that_of_spans_and_not_of_all_words():

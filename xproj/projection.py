@@ -111,13 +111,8 @@ def _match(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusC
     # scores are float32: the floor is compared as one
     usable = (total > 0.0) & (total >= np.float32(settings.min_score))
     value = np.where(usable, total, np.float32(0.0))
-    if corpus and settings.weighs_lengths:
-        said = length_scores(problem, corpus.length_ratio, found, table)
-        value = _with(value, np.float32(settings.scores["alignment"]) * said)
-    if corpus and corpus.precedents and settings.weighs_precedents:
-        voted = _best(problem, settings, found, value)
-        said = precedent_scores(problem, corpus.precedents, found, table, voted)
-        value = _with(value, np.float32(settings.scores["alignment"]) * said)
+    if corpus and settings.weighs_corpus:
+        value = _weighed(problem, settings, table, corpus, found, value)
     if settings.solver == "ilp":
         wanted = settings.constraint, settings.projections, settings.ilp_solver
         ids = table["id"].to_pylist()
@@ -134,9 +129,21 @@ def _match(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusC
     return Solution(owner, found.start[chosen], found.end[chosen], total[chosen], reason)
 
 
-def _with(value: np.ndarray, said: np.ndarray) -> np.ndarray:
-    """Values with further evidence, (candidates,): it chooses among candidates, and excludes none."""
-    return np.where(value > 0.0, np.maximum(value + said, LEAST), np.float32(0.0))
+def _weighed(
+    problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCounts, found: Candidates, value: np.ndarray
+) -> np.ndarray:
+    """Values with what lengths and precedents say, (candidates,): they choose among candidates, and exclude none."""
+    weight, said = np.float32(settings.scores["alignment"]), np.zeros(len(value), dtype=np.float32)
+
+    def added() -> np.ndarray:
+        return np.where(value > 0.0, np.maximum(value + weight * said, LEAST), np.float32(0.0))
+
+    if settings.weighs_lengths:
+        said += length_scores(problem, corpus.length_ratio, found, table)
+    if corpus.precedents and settings.weighs_precedents:
+        voted = _best(problem, settings, found, added())
+        said += precedent_scores(problem, corpus.precedents, found, table, voted)
+    return added()
 
 
 def _best(problem: Problem, settings: Project, found: Candidates, value: np.ndarray) -> np.ndarray:
@@ -224,6 +231,6 @@ def _complete(problem: Problem, settings: Project, solution: Solution) -> Soluti
     links = problem.strong()
     rejected = filters.incomplete(
         rows, entities.start[solution.owner], entities.end[solution.owner], solution.start, solution.end, asked,
-        links.offsets, links.source, links.target, *(rule in rules for rule in filters.RULES),
+        links.offsets, links.source, links.target, *(rule in rules for rule in filters.RULES), settings.grows,
     )  # fmt: skip
     return solution.without(rejected, REJECTED)

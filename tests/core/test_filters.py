@@ -9,19 +9,22 @@ from xproj.columns import EntityColumn, LinkColumn
 from xproj.core import filters
 
 
-def rejected(entities, spans, links, rules, asked=None):
+def rejected(entities, spans, links, rules, asked=None, grown=False):
     """Which of the entities of one row break one of `rules` with their span."""
     column, links = EntityColumn.of([[(a, b, "X") for a, b in entities]]), LinkColumn.of([links])
     start, end = (np.array([span[side] for span in spans], dtype=np.int32) for side in (0, 1))
     asked = np.array([True] * len(spans) if asked is None else asked, dtype=np.bool_)
     return filters.incomplete(
         np.zeros(len(entities), dtype=np.int64), column.start, column.end, start, end, asked, links.offsets,
-        links.source, links.target, *(rule in rules for rule in filters.RULES),
+        links.source, links.target, *(rule in rules for rule in filters.RULES), grown,
     ).tolist()  # fmt: skip
 
 
-def breaks(rule, entity, span, links):
+def breaks(rule, entity, span, links, grown=False):
     first, last = entity
+    hits = [j for i, j in links if first <= i < last and span[0] <= j < span[1]]
+    if grown and hits:
+        span = min(hits), max(hits) + 1
     mine = [(i, j) for i, j in links if first <= i < last]
     targets, words = {j for _, j in mine}, set(range(*span))
     if rule == "comp_src":
@@ -42,11 +45,12 @@ places = st.tuples(st.integers(0, 5), st.integers(1, 3)).map(lambda t: (t[0], t[
     st.lists(st.tuples(places, places, st.booleans()), max_size=4),
     st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=12),
     st.sets(st.sampled_from(filters.RULES)),
+    st.booleans(),
 )
-def test_equals_plain_python(cases, links, rules):
+def test_equals_plain_python(cases, links, rules, grown):
     entities, spans, asked = [[case[k] for case in cases] for k in range(3)]
-    expected = [ask and any(breaks(rule, entity, span, links) for rule in rules) for entity, span, ask in cases]
-    assert rejected(entities, spans, sorted(links), rules, asked) == expected
+    expected = [ask and any(breaks(rule, entity, span, links, grown) for rule in rules) for entity, span, ask in cases]
+    assert rejected(entities, spans, sorted(links), rules, asked, grown) == expected
 
 
 @pytest.mark.parametrize(

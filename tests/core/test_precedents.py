@@ -99,6 +99,16 @@ def test_evidence_against_plain_python(data, source, target):
     assert out == pytest.approx(reference(source, target, entity, spans, voted, votes, odds), abs=1e-5)
 
 
+def test_where_a_source_phrase_ends_matters():
+    words, ids, zero = hashes(VOCABULARY), np.zeros(3, dtype=np.int32), np.zeros(1, dtype=np.int64)
+    side = ids, words, np.array([0, 3])
+    pairs = [
+        precedents.span_hashes(zero, zero, np.array([m]), zero, np.array([n]), *side, *side, np.zeros(3, bool))[1][0]
+        for m, n in ((1, 2), (2, 1), (1, 1))
+    ]
+    assert len(set(pairs)) == 3
+
+
 def test_entities_without_candidates_and_empty_spans_are_passed():
     words, nothing = hashes(VOCABULARY), HashTable.of(np.zeros(0, dtype=np.uint64), np.zeros(0))
     out = np.array([0.5], dtype=np.float32)

@@ -2,7 +2,7 @@
 
 Candidates are flat: those of entity k are `start[offsets[k]:offsets[k + 1]]` and `end[…]`, entities numbered through
 all rows. n-grams are reduced to the range between the leftmost and the rightmost target word linked to the entity; the
-alignment scores fall with every unlinked word at an edge, so nothing is lost.
+alignment scores fall with every unlinked word at an edge. Entities that are too short reach beyond it (see extension).
 """
 
 from __future__ import annotations

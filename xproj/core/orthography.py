@@ -95,7 +95,8 @@ def _spelt(words: Sequence[str], kind: np.ndarray, met: set[int]) -> Spellings:
     plain = [anyascii(word).lower() for word in words]
     numbers = [any("0" <= letter <= "9" for letter in form) for form in plain]
     exact = [number or len(form) < MIN_LETTERS for form, number in zip(plain, numbers, strict=True)]
-    forms = [form if same else folded(form) for form, same in zip(plain, exact, strict=True)]
+    # parts of a compound are spelt as they are alone
+    forms = ["-".join(map(_form, form.split("-"))) for form in plain]
     liquids = [form.replace("r", "l") for form in forms] if EAST_ASIAN in met else [""] * len(words)
     skeletons = [""] * len(words)
     if ABJAD in met:
@@ -103,6 +104,11 @@ def _spelt(words: Sequence[str], kind: np.ndarray, met: set[int]) -> Spellings:
     few = [number or len(form) < MIN_CONSONANTS for form, number in zip(skeletons, numbers, strict=True)]
     letters, offsets = _encoded([*forms, *liquids, *skeletons])
     return Spellings(letters, offsets, np.array([*exact, *exact, *few], dtype=np.bool_), kind)
+
+
+def _form(word: str) -> str:
+    """A transliterated word as it is compared: folded, unless it is short or has digits."""
+    return word if len(word) < MIN_LETTERS or any("0" <= letter <= "9" for letter in word) else folded(word)
 
 
 def transliterations(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

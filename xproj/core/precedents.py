@@ -112,6 +112,12 @@ def _phrase(start: np.uint64, words: np.ndarray, hashes: np.ndarray) -> np.uint6
 
 
 @njit(cache=True)
+def _beside(phrase: np.uint64) -> np.uint64:
+    """Where the hash of a target phrase beside this source phrase starts: not as if the source phrase went on."""
+    return ~phrase
+
+
+@njit(cache=True)
 def span_hashes(
     rows: np.ndarray,
     source_start: np.ndarray,
@@ -135,7 +141,7 @@ def span_hashes(
     for k in range(len(rows)):
         here, there = source_offsets[rows[k]], target_offsets[rows[k]]
         phrases[k] = _phrase(_BASIS, source_ids[here + source_start[k] : here + source_end[k]], source_hashes)
-        pairs[k] = _phrase(phrases[k], target_ids[there + start[k] : there + end[k]], target_hashes)
+        pairs[k] = _phrase(_beside(phrases[k]), target_ids[there + start[k] : there + end[k]], target_hashes)
         inside[there + start[k] : there + end[k]] = True
     return phrases, pairs
 
@@ -179,12 +185,12 @@ def evidence(
         others = votes[_place(phrases, phrase)]
         own, mine = _FREE, 0.0
         if others > 0.0 and voted[k] >= 0:
-            own = _phrase(phrase, words[start[voted[k]] : end[voted[k]]], target_hashes)
+            own = _phrase(_beside(phrase), words[start[voted[k]] : end[voted[k]]], target_hashes)
             mine = min(1.0, pair_votes[_place(pairs, own)])
         if others - mine == 0.0:
             continue
         for c in range(low, high):
-            pair = _phrase(phrase, words[start[c] : end[c]], target_hashes)
+            pair = _phrase(_beside(phrase), words[start[c] : end[c]], target_hashes)
             found = pair_votes[_place(pairs, pair)] - (mine if pair == own else 0.0)
             out[c] += CONSENSUS * found / (others - mine + 1.0)
 

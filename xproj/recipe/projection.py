@@ -148,6 +148,12 @@ class Project(Table):
         return self.lengths and self.weighs_corpus
 
     @property
+    def grows(self) -> bool:
+        """May candidates reach over unlinked words, because they are too short?"""
+        alone = all(name in COMPUTED for name in self.scores)
+        return self.weighs_lengths and self.candidates == "ngrams" and alone
+
+    @property
     def weighs_precedents(self) -> bool:
         """Do precedents count?"""
         return self.precedents and self.weighs_corpus
@@ -167,7 +173,7 @@ class Project(Table):
     @property
     def learns_spans(self) -> bool:
         """Does it ask what a first projection of the corpus finds?"""
-        return self.weighs_precedents or self.filters_capitals
+        return self.weighs_precedents or self.weighs_lengths or self.filters_capitals
 
     @model_validator(mode="after")
     def _constraint_has_an_effect(self) -> Project:
