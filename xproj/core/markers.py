@@ -26,7 +26,7 @@ TOKEN = re.compile(r"\\(?P<escaped>.)|\[\[(?P<mark>[^\[\]]*)\]\]|\[[^\[\]]*\]|(?
 # the words of an entity as the engine has moved them; the words of a span that was chosen as it is
 ENTITY, SPAN = re.compile(r"t:e:(\d+)"), re.compile(r"t:s:(\d+)")
 CHUNK = re.compile(r"\S+")
-PARTICLES = re.compile(r"(?:[^\W\d_A-Z]+(?:['’]|\s+))+")
+PARTICLE = re.compile(r"([^\W\d_]+)(?:['’]|\s+)")
 
 
 class Piece(NamedTuple):
@@ -121,9 +121,15 @@ def _without_particles(text: str, pieces: Iterable[Piece]) -> Iterator[Piece]:
     for piece in pieces:
         goes_on = not text[ends.get(piece.entity, 0) : piece.start].strip() and piece.entity in ends
         ends[piece.entity] = piece.end
-        found = None if goes_on else PARTICLES.match(text, piece.start, piece.end)
-        begins = found is not None and text[found.end() : found.end() + 1].isupper() and found.end() < piece.end
-        yield piece._replace(start=found.end()) if found is not None and begins else piece
+        start = piece.start
+        while not goes_on and (found := PARTICLE.match(text, start, piece.end)) and _is_small(found[1]):
+            start = found.end()
+        begins = start < piece.end and text[start].isupper()
+        yield piece._replace(start=start) if begins else piece
+
+
+def _is_small(word: str) -> bool:
+    return word == word.lower() != word.upper()
 
 
 def squeeze(text: str, pieces: Iterable[Piece] = ()) -> Marked:
