@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from xproj.columns import TokenColumn, flatten
 from xproj.core import candidates as spans
 from xproj.core import recovery
-from xproj.core.orthography import phrase_similarities, transliterations
+from xproj.core.orthography import transliterations
+from xproj.core.phrase_similarity import phrase_similarities
 from xproj.core.text_markers import STYLES
 from xproj.errors import SchemaError
 

@@ -15,10 +15,10 @@ from xproj.core.orthography import (
     MIN_SIMILARITY,
     folded,
     normalise,
-    phrase_similarities,
     spellings,
     transliterations,
 )
+from xproj.core.phrase_similarity import phrase_similarities
 
 letters = st.text("abcd", min_size=MIN_LETTERS, max_size=MAX_LETTERS)
 
