@@ -7,7 +7,8 @@ projected spans of a label whose entities have a capital letter, s are in small 
     (s + 1) / (s + c + 2) < MAX_SHARE
 
 a span of one word in small letters is an exception, and the filter `capitals` drops it. Phrases of several words are
-kept: they are names that the language writes so. Scripts without capitals have s = 0 or c = 0, and lose nothing.
+kept: they are names that the language writes so. The first word of a source sentence makes no name. Scripts without
+capitals lose nothing but small Latin words among Latin names.
 """
 
 from __future__ import annotations

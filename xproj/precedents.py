@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from xproj.corpus_counts import CorpusCounts
+    from xproj.problems import Problem
+    from xproj.solution import Solution
 
 
 # enough to know how long spans are
@@ -49,43 +51,51 @@ def learn(tables: Iterable[pa.Table]) -> CorpusCounts:
     """
     parts = list(corpus_counts.first_rows(tables))
     counted = corpus_counts.count(parts)
-    few = [_votes(part, counted, Project(lengths=False)) for part in corpus_counts.first_rows(parts, ROWS)]
-    if not few:
+    if not parts:
         return counted
-    counted = _with_ratio(counted, few)
-    votes = [_votes(part, counted, Project()) for part in parts]
-    cases, _, *arrays = zip(*votes, strict=True)
-    phrases, pairs, words, counts, inside = (np.concatenate(parts) for parts in arrays)
+    few = corpus_counts.first_rows(parts, ROWS)
+    counted = _with_ratio(counted, [_letters(*_first(part, counted, Project(lengths=False))) for part in few])
+    votes = [_votes(part, counted) for part in parts]
+    cases, lengths, *arrays = zip(*votes, strict=True)
+    phrases, pairs, words, counts, inside = map(np.concatenate, arrays)
     known, which = np.unique(words, return_inverse=True)
     counts, inside = (np.bincount(which, weights=values) for values in (counts, inside))
     found = [np.unique(keys, return_counts=True) for keys in (phrases, pairs)]
     of = [precedents.HashTable.of(*one) for one in (*found, (known, precedents.odds(inside, counts - inside)))]
-    counted = _with_ratio(counted, votes)
+    counted = _with_ratio(counted, lengths)
     return counted._replace(small_spans=lower_case.shares(cases), precedents=precedents.Precedents(*of))
 
 
-def _with_ratio(counted: CorpusCounts, votes: list[_Votes]) -> CorpusCounts:
-    of_entities, of_spans = np.sum([of.lengths for of in votes], axis=0)
+def _with_ratio(counted: CorpusCounts, lengths: Iterable[np.ndarray]) -> CorpusCounts:
+    """The counts with the ratio of letters of spans and of their entities, (2,) for each table, entities first."""
+    of_entities, of_spans = np.sum(list(lengths), axis=0)
     return counted._replace(length_ratio=float(of_spans / of_entities)) if of_spans and of_entities else counted
 
 
-def _votes(table: pa.Table, counted: CorpusCounts, settings: Project) -> _Votes:
-    """What the first projection of a table finds; rows that are not projected have no say."""
+def _first(table: pa.Table, counted: CorpusCounts, settings: Project) -> tuple[pa.Table, Problem, Solution]:
+    """A table, its problem, and the spans that a first projection finds in rows that are projected."""
     live = projection.statuses(table) == projection.OK
     problem, found = projection.solve(table, settings, counted, live)
+    return table, problem, found.only(live[problem.rows[found.owner]])
+
+
+def _letters(table: pa.Table, problem: Problem, found: Solution) -> np.ndarray:
+    """The letters of all spans' entities and of all spans, (2,) int64."""
+    rows, entities = problem.rows[found.owner], problem.entities
+    source = entities.start[found.owner], entities.end[found.owner], *corpus_counts.letters(table["source_tokens"])
+    target = found.start, found.end, *corpus_counts.letters(table["target_tokens"])
+    return np.array([letters_of(rows, *side).sum() for side in (source, target)])
+
+
+def _votes(table: pa.Table, counted: CorpusCounts) -> _Votes:
+    """What the first projection of a table finds; rows that are not projected have no say."""
+    _, problem, found = _first(table, counted, Project())
     source, target = (corpus_counts.hashed(table[name]) for name in ("source_tokens", "target_tokens"))
     inside = np.zeros(len(target.ids), dtype=np.bool_)
-    kept = live[problem.rows[found.owner]]
-    owner, entities = found.owner[kept], problem.entities
-    spans = problem.rows[owner], entities.start[owner], entities.end[owner], found.start[kept], found.end[kept]
+    entities = problem.entities.start[found.owner], problem.entities.end[found.owner]
+    spans = problem.rows[found.owner], *entities, found.start, found.end
     phrases, pairs = precedents.span_hashes(*spans, *source, *target, inside)
-    lengths, size = np.diff(target.offsets), len(target.hashes)
-    counts, within = (np.bincount(target.ids[chosen], minlength=size) for chosen in (np.repeat(live, lengths), inside))
-    sides = (
-        (spans[0], *spans[1:3], *corpus_counts.letters(table["source_tokens"])),
-        (spans[0], *spans[3:], *corpus_counts.letters(table["target_tokens"])),
-    )
-    sizes = np.array([letters_of(*side).sum() for side in sides])
-    return _Votes(
-        lower_case.count(table, problem, found.only(kept)), sizes, phrases, pairs, target.hashes, counts, within
-    )
+    live, size = np.repeat(problem.live, np.diff(target.offsets)), len(target.hashes)
+    counts, within = (np.bincount(target.ids[chosen], minlength=size) for chosen in (live, inside))
+    seen = lower_case.count(table, problem, found), _letters(table, problem, found)
+    return _Votes(*seen, phrases, pairs, target.hashes, counts, within)

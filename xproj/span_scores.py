@@ -83,14 +83,13 @@ def _growing(problem: Problem, settings: Project, table: pa.Table, corpus: Corpu
     at = problem.rows[live], entities.start[live], entities.end[live]
     links = problem.links.offsets, problem.links.source, problem.links.target, problem.links.score
     wanted, free = np.zeros(words, dtype=np.bool_), np.zeros(words, dtype=np.bool_)
-    # without lengths nothing is too short
-    expected = _expected(problem, table, corpus.length_ratio if settings.lengths else 0.0)[live]
+    expected = _expected(problem, table, corpus.length_ratio)[live]
     sizes, short = letters(table["target_tokens"])[0], np.zeros(len(expected), dtype=np.bool_)
     extension.surroundings(
         *at, *links, problem.target_words, problem.target_offsets, MIN_EDGE, sizes, expected, wanted, free, short
     )
     found = traits(table, corpus, at, wanted)
-    if settings.candidates == "ngrams":
+    if settings.grows:
         grows[live] = short
     return Seen(found, grows, extension.roles(free, found.target_common, found.target_case))
 
