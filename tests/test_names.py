@@ -81,7 +81,7 @@ def test_a_known_name_speaks_against_a_link_by_place(tmp_path):
         aligner = aligners.open(settings, fitted=folder)
         rows = aligner.align(source, target, languages=("eng_Latn", "deu_Latn")).write().to_pylist()
         scores[names] = {(x["source"], x["target"]): x["score"] for x in rows[0]}
-    assert scores[False][0, 0] > 0.99 and scores[True][0, 0] < 0.9
+    assert scores[False][0, 0] > 0.7 and scores[True].get((0, 0), 0.0) < 0.5
 
 
 def test_a_table_of_no_language_is_told_of_names(tmp_path, monkeypatch, capsys):

@@ -79,7 +79,7 @@ def monotone(rows, words, seed=0):
     weights[live[known]] = 0.9
     floor = np.full(20, 0.01, dtype=np.float32)
     cases = np.ones((5, 5)), *[np.zeros(len(floor), dtype=np.uint8)] * 2
-    return model.Rows(source, offsets, source, offsets), Tables(table.keys, weights, weights, *[floor] * 4, *cases)
+    return model.Rows(source, offsets, source, offsets), Tables(table.keys, weights, weights, *[floor] * 4, *cases, 4.0)
 
 
 def test_learned_jumps_follow_the_corpus():

@@ -1,5 +1,7 @@
 """Similarity of spellings against rapidfuzz."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from anyascii import anyascii
@@ -78,6 +80,23 @@ def test_words_with_few_differences_equal_rapidfuzz(cases):
 )
 def test_parts_of_compounds_with_hyphens(word, compound, expected):
     assert similarity([word, compound], [compound, word]) == pytest.approx([expected] * 2)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("ज़ाम्बेज़ी", "zambezi"),
+        ("\u095eाज़र", "fazr"),
+        ("मंगल", "mngl"),
+        ("मुंबई", "mumbi"),
+        ("হাঁস", "hans"),
+        ("বাংলা", "banla"),
+        ("Ødegård", "odegard"),
+        ("Москва", "moskva"),
+    ],
+)
+def test_words_in_latin_letters(word, expected):
+    assert orthography.latin(word) == orthography.latin(unicodedata.normalize("NFC", word)) == expected
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])

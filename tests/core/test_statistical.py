@@ -14,6 +14,7 @@ from xproj.core.lexicon import ALIKE, ALPHA, UNSEEN_MASS
 from xproj.core.pairs import PairTable, contains
 from xproj.core.symmetrize import cell_offsets, symmetrize
 
+TENSION = 1.5
 # words of Titles and of no case, so that the prior of capitals has something to say
 CAPITALS = {"maria", "peter", "das", "buch"}
 
@@ -50,7 +51,7 @@ def begin(corpus, orthographic):
     spellings = orthography.spellings(source, target) if orthographic else (None, None)
     extra = lexicon.alike_counts(table.keys, live, *spellings)
     cases = tuple(np.array([2 if w in CAPITALS else 0 for w in words], dtype=np.uint8) for words in (source, target))
-    return rows, (source, target), live, extra, model.start(table.keys, cases, extra)
+    return rows, (source, target), live, extra, model.start(table.keys, cases, extra, TENSION)
 
 
 def fit(corpus, iterations=6, orthographic=True):
@@ -82,7 +83,7 @@ def plain_expectation(pairs, t, null):
     counts, null_counts, total = defaultdict(float), defaultdict(float), 0.0
     for e, f in pairs:
         for j, word in enumerate(f if e else []):
-            prior = [math.exp(-4 * abs(i / len(e) - j / len(f))) for i in range(len(e))]
+            prior = [math.exp(-TENSION * abs(i / len(e) - j / len(f))) for i in range(len(e))]
             values = [0.8 * d / sum(prior) * t[given, word] for d, given in zip(prior, e, strict=True)]
             nothing = 0.2 * null[word]
             total += math.log(sum(values) + nothing)
@@ -288,7 +289,7 @@ def test_empty_sides():
     table.add(*rows)
     live = table.live()
     none = np.zeros(0, dtype=np.uint8)
-    tables = model.start(table.keys, (none, none), lexicon.alike_counts(table.keys, live, None, None))
+    tables = model.start(table.keys, (none, none), lexicon.alike_counts(table.keys, live, None, None), TENSION)
     counts = model.Counts.zeros(tables)
     assert counts.add(rows, tables) == 0
     assert len(lexicon.compact(model.update(tables, counts, tables.forward, live), live, tables.forward)["keys"]) == 0

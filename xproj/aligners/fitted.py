@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-FORMAT = 4
+FORMAT = 5
 # each view has tables of model 1 at least
 MODELS = 3
 

@@ -37,8 +37,15 @@ class Stream:
         self.source, self.target = source, target
 
     def __iter__(self) -> Iterator[model.Rows]:
-        for source, target in self._pairs():
-            yield model.Rows(self.source.encode(source), source.offsets, self.target.encode(target), target.offsets)
+        yield from map(self._encoded, self._pairs())
+
+    def sentences(self) -> Iterator[model.Rows]:
+        """The rows without names and dictionary."""
+        return map(self._encoded, self._sentences())
+
+    def _encoded(self, pair: tuple[TokenColumn, TokenColumn]) -> model.Rows:
+        source, target = pair
+        return model.Rows(self.source.encode(source), source.offsets, self.target.encode(target), target.offsets)
 
     def count(self) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
         """Sentence pairs with two sides, names and dictionary left out; and in which case each source and target word
@@ -67,6 +74,9 @@ class Stream:
 
     def _pairs(self) -> Iterator[tuple[TokenColumn, TokenColumn]]:
         yield from (part for part in (self.names, self.entries) if part is not None)
+        yield from self._sentences()
+
+    def _sentences(self) -> Iterator[tuple[TokenColumn, TokenColumn]]:
         if self.settings.prime:
             from xproj.corpora import read_bitext
 

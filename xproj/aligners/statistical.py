@@ -18,7 +18,7 @@ from xproj.aligners import fitted as files
 from xproj.aligners.fitting import Learner, Stream
 from xproj.aligners.views import View, Vocabulary
 from xproj.columns import LinkColumn, TokenColumn
-from xproj.core import hmm, lexicon
+from xproj.core import hmm, lexicon, word_order
 from xproj.core import statistical as model
 from xproj.core.neighbours import STRENGTH, support
 from xproj.core.pairs import PairTable, contains
@@ -81,7 +81,11 @@ class StatisticalAligner:
             counts["pruned_word_pairs"] += table.pruned
             live = table.live()
             extra = lexicon.alike_counts(table.keys, live, *view.spellings)
-            first = model.start(table.keys, view.cases(*cases), extra)
+            if not prefix:
+                counts["tension"] = tension = word_order.tension(
+                    stream.sentences(), table.keys, live, extra, source.words
+                )
+            first = model.start(table.keys, view.cases(*cases), extra, tension)
             learner = Learner(stream, view, extra, live, step)
             for number, (tables, jumps) in enumerate(learner.learn(first, settings)):
                 saved = lexicon.compact(tables, live, extra) | ({} if jumps is None else {"jumps": jumps})

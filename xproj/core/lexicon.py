@@ -31,7 +31,8 @@ class Tables:
     `forward[slot]` is t(target word | source word) and `backward[slot]` is t(source word | target word) of the pair
     `keys[slot]`. A pair without a slot has the probability of a pair that was never linked: `floor_forward[source
     word]`, `floor_backward[target word]`, times `case_ratio` (5, 5) of the words' cases (see `capitals`), `source_case`
-    and `target_case`. `null_forward` (target words,) and `null_backward` (source words,) are those of NULL.
+    and `target_case`. `null_forward` (target words,) and `null_backward` (source words,) are those of NULL. `tension`
+    is that of the diagonal of model 1 (see `word_order`).
     """
 
     keys: np.ndarray
@@ -44,6 +45,7 @@ class Tables:
     case_ratio: np.ndarray
     source_case: np.ndarray
     target_case: np.ndarray
+    tension: float
 
     def arrays(self) -> tuple[np.ndarray, ...]:
         """The arrays in the order in which the kernels take them."""
@@ -95,7 +97,7 @@ def compact(tables: Tables, live: np.ndarray, extra: np.ndarray) -> dict[str, np
         tables.backward[live] > kept * tables.floor_backward[target]
     )
     slots = live[above | (extra[live] > 0.0)]
-    arrays = {field.name: getattr(tables, field.name) for field in fields(tables)}
+    arrays = {field.name: np.asarray(getattr(tables, field.name)) for field in fields(tables)}
     return arrays | {name: arrays[name][slots] for name in ("keys", "forward", "backward")}
 
 
@@ -106,7 +108,8 @@ def expand(arrays: dict[str, np.ndarray]) -> Tables:
     slots = slots_of(table, pairs)
     forward, backward = np.zeros(len(table), dtype=np.float32), np.zeros(len(table), dtype=np.float32)
     forward[slots], backward[slots] = arrays["forward"], arrays["backward"]
-    return Tables(**(arrays | {"keys": table, "forward": forward, "backward": backward}))
+    learned = {"keys": table, "forward": forward, "backward": backward, "tension": float(arrays["tension"])}
+    return Tables(**(arrays | learned))
 
 
 def extend(tables: Tables, unseen: np.ndarray, source: Spellings, target: Spellings) -> Tables:

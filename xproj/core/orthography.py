@@ -9,7 +9,8 @@ computation revisited".
 A compound with a hyphen also looks like the word that is a part of it ("EU" and "EU-Erweiterung").
 
 What a script does not tell apart is one letter on both sides or none: r and l beside a word in Chinese characters, kana
-or hangul, and vowels beside one in an abjad (Arabic, Hebrew, Syriac), which hardly writes them.
+or hangul, and vowels beside one in an abjad (Arabic, Hebrew, Syriac), which hardly writes them. In scripts of India
+anyascii is helped with nasal signs and letters with a nukta.
 """
 
 from __future__ import annotations
@@ -62,6 +63,13 @@ ABJAD_LETTER = re.compile("[\u0590-\u077f\u0870-\u08ff\ufb1d-\ufdff\ufe70-\ufefc
 NO_CONSONANTS = re.compile("[^a-z]|[aeiouv]")
 # j is a consonant there (ج), and Arabic has no p
 CONSONANTS = str.maketrans("jp", "gb")
+# scripts of India, blocks of one order: a nasal sign is n, but before p, ph, b, bh and m; a letter with a nukta is one
+# of its own ("ज़" is z), which NFC takes apart
+_INDIC = range(0x0900, 0x0D80, 0x80)
+NASAL = re.compile("|".join(f"[{chr(at + 1)}{chr(at + 2)}](?![{chr(at + 0x2A)}-{chr(at + 0x2E)}])" for at in _INDIC))
+_WITH_NUKTA = [*range(0x0958, 0x0960), 0x09DC, 0x09DD, 0x09DF, 0x0A33, 0x0A36, 0x0A59, 0x0A5A, 0x0A5B, 0x0A5E, 0x0B5C]
+NUKTA = {unicodedata.normalize("NFC", letter): letter for letter in map(chr, [*_WITH_NUKTA, 0x0B5D])}
+TAKEN_APART = re.compile("|".join(NUKTA))
 
 
 class Spellings(NamedTuple):
@@ -92,7 +100,7 @@ def spellings(source: Sequence[str], target: Sequence[str]) -> tuple[Spellings, 
 
 def _spelt(words: Sequence[str], kind: np.ndarray, met: set[int]) -> Spellings:
     """Words of these kinds, without the spellings beside a kind that is not `met`."""
-    plain = [anyascii(word).lower() for word in words]
+    plain = [latin(word) for word in words]
     numbers = [any("0" <= letter <= "9" for letter in form) for form in plain]
     exact = [number or len(form) < MIN_LETTERS for form, number in zip(plain, numbers, strict=True)]
     # parts of a compound are spelt as they are alone
@@ -113,7 +121,14 @@ def _form(word: str) -> str:
 
 def transliterations(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Words in Latin letters as bytes: word w is `letters[offsets[w]:offsets[w + 1]]`, at most 64 letters."""
-    return _encoded([anyascii(word).lower() for word in words])
+    return _encoded([latin(word) for word in words])
+
+
+def latin(word: str) -> str:
+    """A word in small Latin letters ("मंगल" is "mngl", "Ødegård" "odegard")."""
+    if not word.isascii():
+        word = TAKEN_APART.sub(lambda found: NUKTA[found[0]], NASAL.sub("n", word))
+    return anyascii(word).lower()
 
 
 def folded(form: str) -> str:

@@ -5,7 +5,8 @@ source word i (or by NULL, with probability `NULL_PROBABILITY`):
 
     p(i | j) ∝ (1 − p0) · d(i, j) / Σ_i' d(i', j) · t(target_j | source_i),     d(i, j) = exp(−tension · |i/m − j/n|)
 
-(Brown et al. 1993, model 1; the diagonal is that of Dyer et al. 2013, fast_align). The M step is the mean-field update
+(Brown et al. 1993, model 1; the diagonal is that of Dyer et al. 2013, fast_align; its tension is measured on the
+corpus, see word_order). The M step is the mean-field update
 of a Dirichlet prior, t = exp(ψ(c + α_ef)) / exp(ψ(Σ_f (c + α_ef))) (Riley and Gildea 2012), with one pseudo-count α_ef
 per word pair: that of the words' cases (see capitals) + 10 · r⁴, r = how alike the words look (see orthography). The
 backward direction is the same with the sides exchanged; both read the same slots of one pair table, so each pair is
@@ -32,7 +33,6 @@ from xproj.core.pairs import find
 from xproj.core.variational import maximise
 
 NULL_PROBABILITY = 0.2
-TENSION = 4.0
 
 
 class Rows(NamedTuple):
@@ -216,12 +216,13 @@ def expectation(
     return total
 
 
-def start(keys: np.ndarray, cases: tuple[np.ndarray, np.ndarray], extra: np.ndarray) -> Tables:
-    """Tables before the first iteration: every pair as probable as its looks make it; `cases` of both vocabularies."""
+def start(keys: np.ndarray, cases: tuple[np.ndarray, np.ndarray], extra: np.ndarray, tension: float) -> Tables:
+    """Tables before the first iteration: every pair as probable as its looks make it; `cases` of both vocabularies,
+    `tension` of the diagonal."""
     weights = (1.0 + extra / ALPHA).astype(np.float32)
     source, target = map(len, cases)
     ones = [np.ones(size, dtype=np.float32) for size in (source, target, target, source)]
-    return Tables(keys, weights, weights, *ones, neutral(ALPHA).ratio, *cases)
+    return Tables(keys, weights, weights, *ones, neutral(ALPHA).ratio, *cases, tension)
 
 
 class Counts(NamedTuple):
@@ -240,7 +241,7 @@ class Counts(NamedTuple):
 
     def add(self, rows: Rows, tables: Tables, *, agree: bool = False) -> float:
         """Add the expected counts of some rows, or those on which both directions agree; their log-likelihood."""
-        return float(expectation(*rows, *tables.arrays(), NULL_PROBABILITY, TENSION, agree, *self))
+        return float(expectation(*rows, *tables.arrays(), NULL_PROBABILITY, tables.tension, agree, *self))
 
 
 def update(tables: Tables, counts: Counts, extra: np.ndarray, live: np.ndarray) -> Tables:
@@ -254,7 +255,7 @@ def update(tables: Tables, counts: Counts, extra: np.ndarray, live: np.ndarray) 
     )
     null_forward, null_backward = _null(counts.null_forward), _null(counts.null_backward)
     learned = forward, backward, floor_forward, floor_backward, null_forward, null_backward
-    return Tables(tables.keys, *learned, prior.ratio, *cases)
+    return Tables(tables.keys, *learned, prior.ratio, *cases, tables.tension)
 
 
 def _null(counts: np.ndarray) -> np.ndarray:
@@ -319,4 +320,4 @@ def add_posteriors(
     rows: Rows, tables: Tables, weight: float, cells: np.ndarray, forward: np.ndarray, backward: np.ndarray
 ) -> None:
     """Add `weight` times both posteriors of every row, row-major (m, n), at `cells[row]` of the flat outputs."""
-    _posteriors(*rows, *tables.arrays(), NULL_PROBABILITY, TENSION, weight, cells, forward, backward)
+    _posteriors(*rows, *tables.arrays(), NULL_PROBABILITY, tables.tension, weight, cells, forward, backward)
