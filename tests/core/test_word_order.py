@@ -67,7 +67,7 @@ def corpora(draw):
         there = draw(st.permutations(range(n)))[:count]
         for name, i, j in zip(NAMES, here, there, strict=False):
             source[i] = target[j] = name
-            if min(m, n) > 1:
+            if min(m, n) > 1 and 2 * count <= min(m, n):
                 anchors.append((i, j, m, n))
         pairs.append((source, target))
     return pairs, anchors
@@ -81,24 +81,41 @@ def test_tension_equals_that_of_the_likelihood(corpus, pieces):
 
 
 def test_no_anchor_leaves_the_prior():
-    assert measured([]) == measured([(["one", "."], ["eins", "."])]) == word_order.PRIOR
+    assert measured([]) == measured([(["one", "."], ["eins", "."])]) == word_order.PRIOR_TENSION
+
+
+def filled(names, turned=False):
+    """A sentence pair of names with as much filler behind each."""
+    source, target = (
+        [word for name in side for word in (name, f"{letter}1")] for side, letter in ((names, "x"), (names, "y"))
+    )
+    return source, target[::-1] if turned else target
 
 
 def test_words_that_look_like_several_are_no_anchors():
     twice = [(["Merkel", "a", "b", "c"], ["Merkel", "d", "Merkel", "e"])] * 50
-    assert measured(twice) == measured([(f, e) for e, f in twice]) == word_order.PRIOR
+    assert measured(twice) == measured([(f, e) for e, f in twice]) == word_order.PRIOR_TENSION
+
+
+@pytest.mark.parametrize(("word", "anchor"), [("Morkul", False), ("Merkelun", True)])
+def test_an_anchor_is_more_alike_than_a_bound(word, anchor):
+    assert (measured([(["Merkel", "a", "b"], [word, "c", "d"])] * 50) > 1.5) == anchor
 
 
 def test_the_same_order_is_strong_and_a_reversed_one_free():
-    kept = [([*NAMES], [*NAMES])] * 200
-    turned = [([*NAMES], NAMES[::-1])] * 200
-    assert measured(kept) > 1.95
-    assert measured(turned) < 0.05
+    assert measured([filled(NAMES)] * 200) > 1.95
+    assert measured([filled(NAMES, turned=True)] * 200) < 0.05
 
 
-def test_more_anchors_than_enough():
-    many = [([*NAMES], [*NAMES])] * (word_order.MOST_ANCHORS // len(NAMES) + 10)
-    assert measured(many) == pytest.approx(2 - (2 - 1) * 10 / (word_order.MOST_ANCHORS + 10), abs=1e-4)
+def test_pairs_without_translation_say_nothing():
+    copied = [word for k, name in enumerate(NAMES) for word in (name, f"filler{chr(97 + k)}")]
+    real = [filled(NAMES, turned=True)] * 20
+    assert measured([*real, *[(copied, copied)] * 200]) == measured(real)
+
+
+def test_the_first_anchors_are_enough():
+    first = [filled(NAMES)] * (word_order.MOST_ANCHORS // len(NAMES))
+    assert measured([*first, *[filled(NAMES, turned=True)] * len(first)]) == measured(first)
 
 
 @settings(max_examples=30)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -40,8 +41,8 @@ class Stream:
         yield from map(self._encoded, self._pairs())
 
     def sentences(self) -> Iterator[model.Rows]:
-        """The rows without names and dictionary."""
-        return map(self._encoded, self._sentences())
+        """The rows of the corpus, and behind them those of `prime`."""
+        return map(self._encoded, chain(self.parts, self._prime()))
 
     def _encoded(self, pair: tuple[TokenColumn, TokenColumn]) -> model.Rows:
         source, target = pair
@@ -74,14 +75,14 @@ class Stream:
 
     def _pairs(self) -> Iterator[tuple[TokenColumn, TokenColumn]]:
         yield from (part for part in (self.names, self.entries) if part is not None)
-        yield from self._sentences()
+        yield from self._prime()
+        yield from self.parts
 
-    def _sentences(self) -> Iterator[tuple[TokenColumn, TokenColumn]]:
+    def _prime(self) -> Iterator[tuple[TokenColumn, TokenColumn]]:
         if self.settings.prime:
             from xproj.corpora import read_bitext
 
             yield from read_bitext(Path(self.settings.prime), *self.languages)
-        yield from self.parts
 
 
 class Learner(NamedTuple):

@@ -32,7 +32,7 @@ class Tables:
     `keys[slot]`. A pair without a slot has the probability of a pair that was never linked: `floor_forward[source
     word]`, `floor_backward[target word]`, times `case_ratio` (5, 5) of the words' cases (see `capitals`), `source_case`
     and `target_case`. `null_forward` (target words,) and `null_backward` (source words,) are those of NULL. `tension`
-    is that of the diagonal of model 1 (see `word_order`).
+    is that of the diagonal of model 1 (see `word_order`); an HMM has none.
     """
 
     keys: np.ndarray

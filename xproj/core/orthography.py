@@ -63,10 +63,16 @@ ABJAD_LETTER = re.compile("[\u0590-\u077f\u0870-\u08ff\ufb1d-\ufdff\ufe70-\ufefc
 NO_CONSONANTS = re.compile("[^a-z]|[aeiouv]")
 # j is a consonant there (ج), and Arabic has no p
 CONSONANTS = str.maketrans("jp", "gb")
-# scripts of India, blocks of one order: a nasal sign is n, but before p, ph, b, bh and m; a letter with a nukta is one
-# of its own ("ज़" is z), which NFC takes apart
-_INDIC = range(0x0900, 0x0D80, 0x80)
-NASAL = re.compile("|".join(f"[{chr(at + 1)}{chr(at + 2)}](?![{chr(at + 0x2A)}-{chr(at + 0x2E)}])" for at in _INDIC))
+# scripts of India, blocks of one order. A nasal sign (with tippi, of Gurmukhi) is n, but m before p, ph, b, bh and m,
+# and in Telugu, Kannada and Malayalam at the end of a word; a letter with a nukta is one of its own ("ज़" is z), which
+# NFC takes apart
+_INDIC, _TIPPI = range(0x0900, 0x0D80, 0x80), {0x0A00: "\u0a70"}
+NASAL_AT_END = re.compile("[\u0c01\u0c02\u0c81\u0c82\u0d01\u0d02](?!\\w)")
+NASAL = re.compile(
+    "|".join(
+        f"[{chr(at + 1)}{chr(at + 2)}{_TIPPI.get(at, '')}](?![{chr(at + 0x2A)}-{chr(at + 0x2E)}])" for at in _INDIC
+    )
+)
 _WITH_NUKTA = [*range(0x0958, 0x0960), 0x09DC, 0x09DD, 0x09DF, 0x0A33, 0x0A36, 0x0A59, 0x0A5A, 0x0A5B, 0x0A5E, 0x0B5C]
 NUKTA = {unicodedata.normalize("NFC", letter): letter for letter in map(chr, [*_WITH_NUKTA, 0x0B5D])}
 TAKEN_APART = re.compile("|".join(NUKTA))
@@ -127,7 +133,8 @@ def transliterations(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 def latin(word: str) -> str:
     """A word in small Latin letters ("मंगल" is "mngl", "Ødegård" "odegard")."""
     if not word.isascii():
-        word = TAKEN_APART.sub(lambda found: NUKTA[found[0]], NASAL.sub("n", word))
+        word = NASAL.sub("n", NASAL_AT_END.sub("m", word))
+        word = TAKEN_APART.sub(lambda found: NUKTA[found[0]], word)
     return anyascii(word).lower()
 
 

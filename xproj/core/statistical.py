@@ -6,11 +6,10 @@ source word i (or by NULL, with probability `NULL_PROBABILITY`):
     p(i | j) ∝ (1 − p0) · d(i, j) / Σ_i' d(i', j) · t(target_j | source_i),     d(i, j) = exp(−tension · |i/m − j/n|)
 
 (Brown et al. 1993, model 1; the diagonal is that of Dyer et al. 2013, fast_align; its tension is measured on the
-corpus, see word_order). The M step is the mean-field update
-of a Dirichlet prior, t = exp(ψ(c + α_ef)) / exp(ψ(Σ_f (c + α_ef))) (Riley and Gildea 2012), with one pseudo-count α_ef
-per word pair: that of the words' cases (see capitals) + 10 · r⁴, r = how alike the words look (see orthography). The
-backward direction is the same with the sides exchanged; both read the same slots of one pair table, so each pair is
-looked up once.
+corpus, see word_order). The M step is the mean-field update of a Dirichlet prior,
+t = exp(ψ(c + α_ef)) / exp(ψ(Σ_f (c + α_ef))) (Riley and Gildea 2012), with one pseudo-count α_ef per word pair: that of
+the words' cases (see capitals) + 10 · r⁴, r = how alike the words look (see orthography). The backward direction is the
+same with the sides exchanged; both read the same slots of one pair table, so each pair is looked up once.
 
 Both directions can also be trained to agree: then the counts of both are the geometric mean of their posteriors, after
 Liang, Taskar and Klein (2006), who take the product.
