@@ -4,7 +4,6 @@ import unicodedata
 
 import numpy as np
 import pytest
-from anyascii import anyascii
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rapidfuzz import fuzz
@@ -227,13 +226,13 @@ def test_names_beside_scripts_without_vowels_or_liquids(left, right, least, most
 def test_beside_an_abjad_consonants_are_compared(pairs):
     def plain(a, b):
         """Of words of one consonant or none, what their letters say: they are short, or of vowels alone."""
-        here, there = (folded(form) if len(form) >= 4 else form for form in (anyascii(a).lower(), anyascii(b).lower()))
-        few = [len(anyascii(form)) < 4 for form in (a, b)]
+        here, there = (folded(form) if len(form) >= 4 else form for form in map(orthography.latin, (a, b)))
+        few = [len(orthography.latin(form)) < 4 for form in (a, b)]
         return reference(here, there) if not any(few) else float(all(few) and here == there != "")
 
     def wanted(a, b):
         here, there = (
-            "".join(letter for letter in folded(anyascii(word).lower().replace("j", "g")) if letter not in "aeiouv")
+            "".join(letter for letter in folded(orthography.latin(word).replace("j", "g")) if letter not in "aeiouv")
             for word in (a, b)
         )
         if min(len(here), len(there)) < 2:
@@ -287,7 +286,7 @@ def phrases_like(source, target, entities, spans):
 
 def plain_similarity(a, b):
     """The indel ratio of two transliterated phrases, by rapidfuzz."""
-    a, b = (anyascii("".join(phrase)).lower() for phrase in (a, b))
+    a, b = (orthography.latin("".join(phrase)) for phrase in (a, b))
     if min(len(a), len(b)) == 0:
         return 0.0
     if any(len(form) < 4 or not any("a" <= letter <= "z" for letter in form) for form in (a, b)):
