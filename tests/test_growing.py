@@ -6,7 +6,7 @@ import pytest
 from test_projection import table
 
 from xproj import corpus_counts, precedents, projection, recipe
-from xproj.core.lengths import letters_of
+from xproj.core.lengths import LENGTH, letters_of
 from xproj.problems import read_problem
 from xproj.recipe import Recipe
 from xproj.span_scores import length_scores, score_candidates
@@ -115,5 +115,5 @@ def test_length_scores():
     problem = read_problem(given, recipe.Project(), np.ones(1, dtype=np.bool_))
     found, _ = score_candidates(problem, recipe.Project(), given)
     sizes = [sum([6, 1][a:b]) for a, b in zip(found.start.tolist(), found.end.tolist(), strict=True)]
-    expected = [-0.2 * abs(np.log((size + 1) / (0.5 * 6 + 1))) for size in sizes]
+    expected = [-LENGTH * abs(np.log((size + 1) / (0.5 * 6 + 1))) for size in sizes]
     assert len(sizes) == 3 and length_scores(problem, 0.5, found, given) == pytest.approx(expected, abs=1e-6)

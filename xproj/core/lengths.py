@@ -17,7 +17,7 @@ import math
 import numpy as np
 from numba import njit
 
-LENGTH = 0.2
+LENGTH = 0.3
 
 
 @njit(cache=True)

@@ -24,7 +24,7 @@ import numpy as np
 from numba import njit
 
 CONSENSUS = 0.7
-BOUNDARY = 0.06
+BOUNDARY = 0.08
 _BASIS, _PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)
 _SMALL, _FREE = np.uint64(0x20), np.uint64(0)
 
