@@ -39,8 +39,15 @@ MOST_ANCHORS = 5_000
 def tension(
     rows: Iterable[Rows], keys: np.ndarray, live: np.ndarray, extra: np.ndarray, source_words: Sequence[str]
 ) -> float:
-    """The tension for some sentence pairs; `extra` are the pseudo-counts of looks by slot of the pair table `keys`,
-    whose slots `live` are in use. Words without a letter or a digit are no anchors."""
+    """The tension for some sentence pairs, between 0 and 2.
+
+    Args:
+        rows: whole words (the view without a prefix), part by part; not read further than needed.
+        keys: the pair table, (slots,) int64 (see pairs).
+        live: its slots in use, (used,).
+        extra: the pseudo-counts of looks by slot, (slots,) float32 (see lexicon.alike_counts).
+        source_words: by id; words without a letter or a digit are no anchors.
+    """
     alike = _alike(keys, live, extra, source_words)
     places, found = np.empty((MOST_ANCHORS, 4), dtype=np.int32), 0
     for part in rows:
