@@ -88,16 +88,34 @@ class HashedWords(NamedTuple):
 
 def hashed(column: pa.ChunkedArray | pa.Array) -> HashedWords:
     """The words of a token column by their hashes (see `core.precedents`)."""
+    return _hashed(*_distinct(column))
+
+
+def cased(column: pa.ChunkedArray | pa.Array) -> tuple[HashedWords, np.ndarray]:
+    """The words as `hashed` gives them, and the kind of `core.case` of the first letter of each distinct word, int8."""
+    rows, ids, distinct = _distinct(column)
+    first = pc.utf8_slice_codeunits(distinct, 0, 1)
+    is_one = [pc.utf8_is_alnum(first), pc.utf8_is_lower(first), pc.utf8_is_upper(first)]
+    letter, small, capital = (one.to_numpy(zero_copy_only=False) for one in is_one)
+    kinds = np.select([capital, small, letter], [case.CAPITAL, case.SMALL, case.CASELESS], case.PUNCTUATION)
+    return _hashed(rows, ids, distinct), kinds.astype(np.int8)
+
+
+def _distinct(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array]:
+    """Row offsets, the words of all rows as indices into distinct words, and those."""
     rows, words, _ = flatten(column)
     if not pa.types.is_dictionary(words.type):
         words = words.dictionary_encode()
-    distinct = words.dictionary.cast(pa.large_string())
+    return rows, words.indices.to_numpy(zero_copy_only=False), words.dictionary.cast(pa.large_string())
+
+
+def _hashed(rows: np.ndarray, ids: np.ndarray, distinct: pa.Array) -> HashedWords:
     hashes = np.zeros(0, dtype=np.uint64)
     if len(distinct):
         _, ends, letters = distinct.buffers()
         at = np.frombuffer(ends, dtype=np.int64)[distinct.offset : distinct.offset + len(distinct) + 1]
         hashes = word_hashes(at, np.frombuffer(letters or b"", dtype=np.uint8))
-    return HashedWords(words.indices.to_numpy(zero_copy_only=False), hashes, rows)
+    return HashedWords(ids, hashes, rows)
 
 
 def _count_cases(links: LinkColumn, source: TokenColumn, target: TokenColumn, mass: np.ndarray) -> None:
@@ -124,10 +142,14 @@ def save(counts: CorpusCounts, folder: Path) -> None:
     text = json.dumps(words, ensure_ascii=False, indent=0, sort_keys=True)
     (folder / FILE).write_text(text + "\n", encoding="utf-8")
     if found is not None:
-        named = {
-            f"{name}.{field}": array for name, one in found._asdict().items() for field, array in one._asdict().items()
-        }
-        np.savez(folder / PRECEDENTS, allow_pickle=False, **named)
+        np.savez(folder / PRECEDENTS, allow_pickle=False, **_flat(found))
+
+
+def _flat(found: Precedents) -> dict[str, np.ndarray]:
+    """The arrays of precedents by name; those of a table are `table.keys` and `table.values`."""
+    tables = {name: one for name, one in found._asdict().items() if isinstance(one, HashTable)}
+    arrays = {f"{name}.{field}": array for name, one in tables.items() for field, array in one._asdict().items()}
+    return arrays | {"case_odds": found.case_odds}
 
 
 def load(folder: Path) -> CorpusCounts:
@@ -136,8 +158,10 @@ def load(folder: Path) -> CorpusCounts:
     precedents = None
     if (folder / PRECEDENTS).exists():
         with np.load(folder / PRECEDENTS) as kept:
-            of = {name: HashTable(kept[f"{name}.keys"], kept[f"{name}.values"]) for name in Precedents._fields}
-        precedents = Precedents(**of)
+            phrases, pairs, odds = (
+                HashTable(kept[f"{name}.keys"], kept[f"{name}.values"]) for name in ("phrases", "pairs", "odds")
+            )
+            precedents = Precedents(phrases, pairs, odds, kept["case_odds"])
     return CorpusCounts(**found, precedents=precedents)
 
 

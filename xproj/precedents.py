@@ -30,13 +30,14 @@ ROWS = 2_000
 class _Votes(NamedTuple):
     """Of the projected spans of a table the cases by label (see lower_case), the letters of all entities and spans,
     (2,), and the hashes of source phrases, and of source and target phrases, (spans,); of its distinct target words
-    the hashes, and how often each stands in the rows and inside a span, (words,)."""
+    the hashes and the cases, and how often each stands in the rows and inside a span, (words,)."""
 
     cases: dict[str, np.ndarray]
     lengths: np.ndarray
     phrases: np.ndarray
     pairs: np.ndarray
     words: np.ndarray
+    word_cases: np.ndarray
     counts: np.ndarray
     inside: np.ndarray
 
@@ -57,13 +58,21 @@ def learn(tables: Iterable[pa.Table]) -> CorpusCounts:
     counted = _with_ratio(counted, [_letters(*_first(part, counted, Project(lengths=False))) for part in few])
     votes = [_votes(part, counted) for part in parts]
     cases, lengths, *arrays = zip(*votes, strict=True)
-    phrases, pairs, words, counts, inside = map(np.concatenate, arrays)
-    known, which = np.unique(words, return_inverse=True)
-    counts, inside = (np.bincount(which, weights=values) for values in (counts, inside))
-    found = [np.unique(keys, return_counts=True) for keys in (phrases, pairs)]
-    of = [precedents.HashTable.of(*one) for one in (*found, (known, precedents.odds(inside, counts - inside)))]
+    phrases, pairs, *words = map(np.concatenate, arrays)
+    of_phrases, of_pairs = (precedents.HashTable.of(*np.unique(one, return_counts=True)) for one in (phrases, pairs))
+    known = precedents.Precedents(of_phrases, of_pairs, *_word_odds(*words))
     counted = _with_ratio(counted, lengths)
-    return counted._replace(small_spans=lower_case.shares(cases), precedents=precedents.Precedents(*of))
+    return counted._replace(small_spans=lower_case.shares(cases), precedents=known)
+
+
+def _word_odds(
+    words: np.ndarray, cases: np.ndarray, counts: np.ndarray, inside: np.ndarray
+) -> tuple[precedents.HashTable, np.ndarray]:
+    """Odds of words that some tables hold so often, (words,) each: those of Precedents."""
+    known, at, which = np.unique(precedents.with_case(words, cases), return_index=True, return_inverse=True)
+    counts, inside = (np.bincount(which, weights=values) for values in (counts, inside))
+    of_case, of_words = precedents.odds(inside, counts - inside, cases[at])
+    return precedents.HashTable.of(known, of_words - of_case[cases[at]]), of_case.astype(np.float32)
 
 
 def _with_ratio(counted: CorpusCounts, lengths: Iterable[np.ndarray]) -> CorpusCounts:
@@ -90,7 +99,7 @@ def _letters(table: pa.Table, problem: Problem, found: Solution) -> np.ndarray:
 def _votes(table: pa.Table, counted: CorpusCounts) -> _Votes:
     """What the first projection of a table finds; rows that are not projected have no say."""
     _, problem, found = _first(table, counted, Project())
-    source, target = (corpus_counts.hashed(table[name]) for name in ("source_tokens", "target_tokens"))
+    source, (target, words) = corpus_counts.hashed(table["source_tokens"]), corpus_counts.cased(table["target_tokens"])
     inside = np.zeros(len(target.ids), dtype=np.bool_)
     entities = problem.entities.start[found.owner], problem.entities.end[found.owner]
     spans = problem.rows[found.owner], *entities, found.start, found.end
@@ -98,4 +107,4 @@ def _votes(table: pa.Table, counted: CorpusCounts) -> _Votes:
     live, size = np.repeat(problem.live, np.diff(target.offsets)), len(target.hashes)
     counts, within = (np.bincount(target.ids[chosen], minlength=size) for chosen in (live, inside))
     seen = lower_case.count(table, problem, found), _letters(table, problem, found)
-    return _Votes(*seen, phrases, pairs, target.hashes, counts, within)
+    return _Votes(*seen, phrases, pairs, target.hashes, words, counts, within)

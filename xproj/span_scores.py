@@ -9,7 +9,7 @@ import numpy as np
 from xproj import evidence
 from xproj.core import candidates as spans
 from xproj.core import extension, lengths, precedents, scores
-from xproj.corpus_counts import UNKNOWN, hashed, letters, traits
+from xproj.corpus_counts import UNKNOWN, cased, hashed, letters, traits
 from xproj.recipe import COMPUTED
 
 if TYPE_CHECKING:
@@ -149,11 +149,11 @@ def precedent_scores(
 ) -> np.ndarray:
     """What the corpus says for each candidate, (candidates,) float32; `voted` (entities,) is the candidate that each
     entity has without it, or -1."""
-    source, target = (hashed(table[name]) for name in ("source_tokens", "target_tokens"))
+    source, (target, cases) = hashed(table["source_tokens"]), cased(table["target_tokens"])
     out = np.zeros(len(found.start), dtype=np.float32)
     precedents.evidence(
         problem.rows, problem.entities.start, problem.entities.end, *found, voted, *source, *target, *known.phrases,
-        *known.pairs, known.odds.look_up(target.hashes), out,
+        *known.pairs, known.word_odds(target.hashes, cases), out,
     )  # fmt: skip
     return out
 

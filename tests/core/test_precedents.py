@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xproj.core import precedents
-from xproj.core.precedents import BOUNDARY, CONSENSUS, HashTable
+from xproj.core import case, precedents
+from xproj.core.precedents import BOUNDARY, CONSENSUS, EVERY_CASE, HashTable
 
 VOCABULARY = ["a", "b", "c", "der", "über"]
 sentences = st.lists(st.sampled_from(range(len(VOCABULARY))), min_size=1, max_size=7)
@@ -42,9 +42,40 @@ def test_words_are_known_by_their_letters():
 
 
 def test_odds_leave_one_out():
-    found = precedents.odds(np.array([0, 1, 5, 1, 2]), np.array([0, 0, 0, 7, 2]))
-    expected = [1, 1, 4.5 / 0.5, 0.5 / 6.5, 1]
-    assert np.exp(found) == pytest.approx(expected)
+    same = np.full(5, case.CASELESS)
+    of_case, found = precedents.odds(np.array([0, 1, 5, 1, 2]), np.array([0, 0, 0, 7, 2]), same)
+    assert np.exp(found) == pytest.approx([1, 1, 4.5 / 0.5, 0.5 / 6.5, 1], rel=0.05)
+    assert np.exp(of_case) == pytest.approx([1, 1, 1, 1], rel=0.1), "no case says anything where all words have one"
+
+
+counts = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, case.KINDS - 1)), max_size=9)
+
+
+@given(counts)
+def test_odds_are_drawn_to_those_of_the_case(words):
+    """The module's equations in plain Python."""
+    inside, outside = (sum(word[side] for word in words) for side in (0, 1))
+    share = (inside + 0.5) / (inside + outside + 1)
+    of_case = []
+    for kind in range(case.KINDS):
+        mine = [sum(word[side] for word in words if word[2] == kind) for side in (0, 1)]
+        odds = (mine[0] + EVERY_CASE * share) / (mine[1] + EVERY_CASE * (1 - share))
+        of_case.append(odds / (share / (1 - share)))
+    expected = []
+    for within, without, kind in words:
+        p = of_case[kind] / (1 + of_case[kind])
+        expected.append((max(within - 1, 0) + p) / (max(without - 1, 0) + 1 - p))
+    columns = (np.array(side, dtype=np.int64) for side in (zip(*words, strict=True) if words else ([], [], [])))
+    found = precedents.odds(*columns)
+    assert np.exp(found[0]) == pytest.approx(of_case) and np.exp(found[1]) == pytest.approx(expected)
+
+
+def test_a_word_that_was_not_counted_has_the_odds_of_its_case():
+    words, cases = hashes(["Ana", "ana", "ran", "Bo"]), np.array([case.CAPITAL, case.SMALL, case.SMALL, case.CAPITAL])
+    nothing = HashTable.of(np.zeros(0, dtype=np.uint64), np.zeros(0))
+    one = HashTable.of(precedents.with_case(words[:1], cases[:1]), np.array([0.5]))
+    known = precedents.Precedents(nothing, nothing, one, np.array([0, 0, -3, 2], dtype=np.float32))
+    assert known.word_odds(words, cases).tolist() == [2.5, -3, -3, 2]
 
 
 def reference(source, target, entity, spans, voted, votes, odds):

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # of words: punctuation; a letter without case, a digit or a symbol; a small letter; a capital
-PUNCTUATION, CASELESS, SMALL, CAPITAL = range(4)
+KINDS = 4
+PUNCTUATION, CASELESS, SMALL, CAPITAL = range(KINDS)
 
 
 def cases(words: Sequence[str]) -> np.ndarray:

@@ -6,9 +6,14 @@ often each target word stands inside a span and outside. For a candidate C of an
     consensus   votes(E → C) / (votes(E) + 1),      without the vote of this entity
     boundary    ¼ · (odds(first word) + odds(last word) − odds(word before) − odds(word behind))
 
-with odds(w) = ln((inside + ½) / (outside + ½)), one of each left out: the word that is judged is among them. A word
-that is beyond the sentence, or was not counted, has odds 0. CONSENSUS · consensus + BOUNDARY · boundary are added to
-the score by which spans are chosen. Small and capital letters from A to Z count as equal.
+with odds(w) = ln((inside + p) / (outside + 1 − p)), one of each left out: the word that is judged is among them.
+p is what words that begin as w does (with a capital, a small letter, another letter or digit, or none) lead to expect:
+
+    p / (1 − p) = odds of all words of this case / odds of all words
+
+A word that was not counted has the odds of its case, the place beyond a sentence has 0. CONSENSUS · consensus +
+BOUNDARY · boundary are added to the score by which spans are chosen. Small and capital letters from A to Z count as
+equal in phrases.
 
 Whose vote the entity's own is, is found anew: it is what the scores choose without precedents. That of a row past those
 that were counted is left out too, where there is one like it: a span does not depend on the place of its row.
@@ -23,8 +28,12 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from xproj.core.case import KINDS
+
 CONSENSUS = 0.7
 BOUNDARY = 0.08
+# words as all are, that each case has besides its own
+EVERY_CASE = 5
 _BASIS, _PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)
 _SMALL, _FREE = np.uint64(0x20), np.uint64(0)
 
@@ -49,16 +58,33 @@ class HashTable(NamedTuple):
 
 
 class Precedents(NamedTuple):
-    """Votes for each source phrase and for each pair of source and target phrase; the odds of each target word."""
+    """Votes for each source phrase and for each pair of source and target phrase; odds of a target word of each kind
+    of `core.case`, (4,) float32, and by how much those of each word that was counted differ from them."""
 
     phrases: HashTable
     pairs: HashTable
     odds: HashTable
+    case_odds: np.ndarray
+
+    def word_odds(self, hashes: np.ndarray, cases: np.ndarray) -> np.ndarray:
+        """The odds of words by their hashes and cases, (words,) each; (words,) float32."""
+        return np.asarray(self.case_odds[cases] + self.odds.look_up(with_case(hashes, cases)))
 
 
-def odds(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    """ln((inside + ½) / (outside + ½)) of words that were counted so often, one of each left out; float64."""
-    return np.asarray(np.log((np.maximum(inside - 1, 0) + 0.5) / (np.maximum(outside - 1, 0) + 0.5)))
+def with_case(hashes: np.ndarray, cases: np.ndarray) -> np.ndarray:
+    """Hashes of words that tell cases apart, (words,) uint64, never 0."""
+    found = (hashes ^ cases.astype(np.uint64)) * _PRIME
+    return np.where(found != _FREE, found, _BASIS)
+
+
+def odds(inside: np.ndarray, outside: np.ndarray, cases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The odds of each case, (4,), and of words that stand inside spans and outside so often, (words,); float64."""
+    within, without = (np.bincount(cases, weights=counts, minlength=KINDS) for counts in (inside, outside))
+    share = (within.sum() + 0.5) / (within.sum() + without.sum() + 1)
+    of_case = (within + EVERY_CASE * share) / (without + EVERY_CASE * (1 - share)) * (1 - share) / share
+    expected = (of_case / (1 + of_case))[cases]
+    left = np.maximum(inside - 1, 0) + expected, np.maximum(outside - 1, 0) + 1 - expected
+    return np.log(of_case), np.log(left[0] / left[1])
 
 
 @njit(cache=True)
