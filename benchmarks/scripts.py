@@ -2,11 +2,12 @@
 
     python benchmarks/scripts.py
 
-Two tables, each with all letters compared, and with what a script does not tell apart left out (core/orthography.py):
+Two tables, each with all letters compared as anyascii writes them, and with the rules of scripts (core/scripts.py,
+core/orthography.py):
 
 1. F1 on the development sets of `quality`: those in Latin and Cyrillic letters with the target side written in Arabic
-   letters, as Arabic would write it, and in katakana, which is real gold in a made-up spelling; the Arabic and the
-   Chinese sample as they are.
+   letters, as Arabic would write it, and in katakana, which is real gold in a made-up spelling; the samples in
+   Arabic, Hindi and Chinese as they are.
 2. Names of one word that CLDR (package Babel) knows in English and in real languages of such scripts: the share whose
    right partner looks more alike than every other name.
 """
@@ -30,7 +31,10 @@ from xproj.aligners.names import name_pairs
 from xproj.core import orthography
 from xproj.languages import lookup
 
-LANGUAGES = ("arb_Arab", "heb_Hebr", "pes_Arab", "urd_Arab", "zho_Hans", "jpn_Jpan", "kor_Hang")
+LANGUAGES = (
+    "arb_Arab", "heb_Hebr", "pes_Arab", "urd_Arab", "zho_Hans", "jpn_Jpan", "kor_Hang", "tam_Taml", "ell_Grek",
+    "hin_Deva", "tha_Thai", "lao_Laoo", "khm_Khmr", "mya_Mymr",
+)  # fmt: skip
 ARABIC = {
     "b": "ب", "c": "ك", "d": "د", "f": "ف", "g": "غ", "h": "ه", "i": "ي", "j": "ي", "k": "ك", "l": "ل", "m": "م",
     "n": "ن", "o": "و", "p": "ب", "q": "ق", "r": "ر", "s": "س", "t": "ت", "u": "و", "v": "ف", "w": "و", "x": "كس",
@@ -91,13 +95,13 @@ def names() -> Table:
 
 @contextmanager
 def all_letters() -> Iterator[None]:
-    """Every word is taken for one in the Latin alphabet."""
-    kind = orthography.kind_of
-    orthography.kind_of = lambda word: orthography.OTHER
+    """Every word is taken for one in the Latin alphabet, as anyascii writes it."""
+    kept = orthography.kind_of, orthography.latin
+    orthography.kind_of, orthography.latin = lambda word: orthography.OTHER, lambda word: anyascii(word).lower()
     try:
         yield
     finally:
-        orthography.kind_of = kind
+        orthography.kind_of, orthography.latin = kept
 
 
 def f1(table: pa.Table) -> float:
@@ -160,8 +164,9 @@ def katakana(word: str) -> str:
     return spelt or word
 
 
+OWN = (("its own", str),)
 MADE_UP = ("Arabic letters", arabic), ("katakana", katakana)
-SPELLINGS = {"Latn": MADE_UP, "Cyrl": MADE_UP, "Arab": (("its own", str),), "Hans": (("its own", str),)}
+SPELLINGS = {"Latn": MADE_UP, "Cyrl": MADE_UP, "Arab": OWN, "Hans": OWN, "Deva": OWN}
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ computation revisited".
 
 A compound with a hyphen also looks like the word that is a part of it ("EU" and "EU-Erweiterung").
 
-What a script does not tell apart is one letter on both sides or none: r and l beside a word in Chinese characters, kana
-or hangul, and vowels beside one in an abjad (Arabic, Hebrew, Syriac), which hardly writes them. In scripts of India
-anyascii is helped with nasal signs and letters with a nukta.
+What a script does not tell apart (see `core.scripts`) is one letter on both sides or none, by `BESIDE`: r and l beside
+a word in Chinese characters, kana or hangul; voiced and voiceless consonants beside one in Chinese characters alone
+("Peter" is 彼得, "bide") or in Tamil; vowels beside one in an abjad (Arabic, Hebrew, Syriac), which hardly writes them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from anyascii import anyascii
 from numba import njit
+
+from xproj.core.scripts import ABJAD, CHINESE, EAST_ASIAN, OTHER, TAMIL, kind_of, latin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,30 +53,17 @@ SOUNDS = (
     ("z", "s"),
     ("ts", "s"),
 )
-# kinds of scripts; the greater one of two words' kinds says how both are spelt
-OTHER, EAST_ASIAN, ABJAD = range(3)
-EAST_ASIAN_LETTER = re.compile(
-    "[\u1100-\u11ff\u3005-\u3007\u3041-\u30fa\u30fc-\u318f\u3400-\u9fff\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc"
-    "\U00020000-\U0003ffff]"
-)
-ABJAD_LETTER = re.compile("[\u0590-\u077f\u0870-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+# what is one letter beside a word in such a script: of its letters as they are written, and as they sound
+BESIDE = {
+    EAST_ASIAN: ({}, str.maketrans("r", "l")),
+    TAMIL: ({}, str.maketrans("bdgv", "ptkf")),
+    # pinyin has x for s, and j where other languages have g or k
+    CHINESE: (str.maketrans("jx", "ks"), str.maketrans("rbdgv", "lptkf")),
+}
 # vowels, and the letter v, which stands for u and o where w does; punctuation stands for letters without a sound
 NO_CONSONANTS = re.compile("[^a-z]|[aeiouv]")
 # j is a consonant there (ج), and Arabic has no p
 CONSONANTS = str.maketrans("jp", "gb")
-# scripts of India, blocks of one order. A nasal sign (with tippi, of Gurmukhi) is n, but m before p, ph, b, bh and m,
-# and in Telugu, Kannada and Malayalam at the end of a word; a letter with a nukta is one of its own ("ज़" is z), which
-# NFC takes apart
-_INDIC, _TIPPI = range(0x0900, 0x0D80, 0x80), {0x0A00: "\u0a70"}
-NASAL_AT_END = re.compile("[\u0c01\u0c02\u0c81\u0c82\u0d01\u0d02](?!\\w)")
-NASAL = re.compile(
-    "|".join(
-        f"[{chr(at + 1)}{chr(at + 2)}{_TIPPI.get(at, '')}](?![{chr(at + 0x2A)}-{chr(at + 0x2E)}])" for at in _INDIC
-    )
-)
-_WITH_NUKTA = [*range(0x0958, 0x0960), 0x09DC, 0x09DD, 0x09DF, 0x0A33, 0x0A36, 0x0A59, 0x0A5A, 0x0A5B, 0x0A5E, 0x0B5C]
-NUKTA = {unicodedata.normalize("NFC", letter): letter for letter in map(chr, [*_WITH_NUKTA, 0x0B5D])}
-TAKEN_APART = re.compile("|".join(NUKTA))
 
 
 class Spellings(NamedTuple):
@@ -109,33 +97,30 @@ def _spelt(words: Sequence[str], kind: np.ndarray, met: set[int]) -> Spellings:
     plain = [latin(word) for word in words]
     numbers = [any("0" <= letter <= "9" for letter in form) for form in plain]
     exact = [number or len(form) < MIN_LETTERS for form, number in zip(plain, numbers, strict=True)]
-    # parts of a compound are spelt as they are alone
-    forms = ["-".join(map(_form, form.split("-"))) for form in plain]
-    liquids = [form.replace("r", "l") for form in forms] if EAST_ASIAN in met else [""] * len(words)
+    forms = [_beside(one, plain) if one in met | {OTHER} else [""] * len(words) for one in range(ABJAD)]
     skeletons = [""] * len(words)
     if ABJAD in met:
         skeletons = [form if number else consonants(form) for form, number in zip(plain, numbers, strict=True)]
     few = [number or len(form) < MIN_CONSONANTS for form, number in zip(skeletons, numbers, strict=True)]
-    letters, offsets = _encoded([*forms, *liquids, *skeletons])
-    return Spellings(letters, offsets, np.array([*exact, *exact, *few], dtype=np.bool_), kind)
+    letters, offsets = _encoded([form for beside in (*forms, skeletons) for form in beside])
+    return Spellings(letters, offsets, np.array([*exact * ABJAD, *few], dtype=np.bool_), kind)
 
 
-def _form(word: str) -> str:
-    """A transliterated word as it is compared: folded, unless it is short or has digits."""
-    return word if len(word) < MIN_LETTERS or any("0" <= letter <= "9" for letter in word) else folded(word)
+def _beside(kind: int, words: Sequence[str]) -> list[str]:
+    """Transliterated words as they are compared beside one of this kind; parts of a compound as they are alone."""
+    written, sounding = BESIDE.get(kind, ({}, {}))
+
+    def form(word: str) -> str:
+        """Short words, and those with digits, stay as they are."""
+        short = len(word) < MIN_LETTERS or any("0" <= letter <= "9" for letter in word)
+        return word if short else folded(word.translate(written)).translate(sounding)
+
+    return ["-".join(map(form, word.split("-"))) for word in words]
 
 
 def transliterations(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Words in Latin letters as bytes: word w is `letters[offsets[w]:offsets[w + 1]]`, at most 64 letters."""
     return _encoded([latin(word) for word in words])
-
-
-def latin(word: str) -> str:
-    """A word in small Latin letters ("मंगल" is "mngl", "Ødegård" "odegard")."""
-    if not word.isascii():
-        word = NASAL.sub("n", NASAL_AT_END.sub("m", word))
-        word = TAKEN_APART.sub(lambda found: NUKTA[found[0]], word)
-    return anyascii(word).lower()
 
 
 def folded(form: str) -> str:
@@ -148,13 +133,6 @@ def folded(form: str) -> str:
 def consonants(form: str) -> str:
     """What an abjad would write of a transliterated word in lower case ("george" is "grg", and so is "جورج")."""
     return NO_CONSONANTS.sub("", folded(form.replace("ph", "f").translate(CONSONANTS)))
-
-
-def kind_of(word: str) -> int:
-    """The kind of script that a word is written in; of a mixed word the greater one."""
-    if word.isascii():
-        return OTHER
-    return ABJAD if ABJAD_LETTER.search(word) else EAST_ASIAN if EAST_ASIAN_LETTER.search(word) else OTHER
 
 
 def _encoded(forms: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

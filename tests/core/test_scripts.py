@@ -1,0 +1,78 @@
+"""Words of many scripts in Latin letters, and the kinds of scripts."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xproj.core import scripts
+from xproj.core.scripts import kind_of, latin
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("ज़ाम्बेज़ी", "zambezi"),
+        ("\u095eाज़र", "fazr"),
+        ("मंगल", "mngl"),
+        ("मुंबई", "mumbi"),
+        ("হাঁস", "hans"),
+        ("বাংলা", "banla"),
+        ("ਸਿੰਘ", "singh"),
+        ("ਮੁੰਬਈ", "mumbi"),
+        ("കേരളം", "kerlm"),
+        ("ಬೆಂಗಳೂರು", "bengluru"),
+        ("Μπαγκλαντές", "baglandes"),
+        ("Ντουμπάι", "dumbai"),
+        ("ΕΥΡΏΠΗ", "evropi"),
+        ("Αϊτή", "aiti"),
+        ("Σούλι", "suli"),
+        ("เบลเยียม", "belyiam"),
+        ("เปรู", "peru"),
+        ("เซอร์เบีย", "seorbia"),
+        ("ເປຣູ", "perou"),
+        ("Ødegård", "odegard"),
+        ("Москва", "moskva"),
+    ],
+)
+def test_words_in_latin_letters(word, expected):
+    assert latin(word) == latin(unicodedata.normalize("NFC", word)) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        ("Lviv", scripts.OTHER),
+        ("Львів", scripts.OTHER),
+        ("مالطا", scripts.ABJAD),
+        ("בירות", scripts.ABJAD),
+        ("東京", scripts.CHINESE),
+        ("々", scripts.CHINESE),
+        ("東京タワー", scripts.EAST_ASIAN),
+        ("ロシア", scripts.EAST_ASIAN),
+        ("ﾛｼｱ", scripts.EAST_ASIAN),
+        ("서울", scripts.EAST_ASIAN),
+        ("MH-17", scripts.OTHER),
+        ("சென்னை", scripts.TAMIL),
+        ("मुंबई", scripts.OTHER),
+        ("", scripts.OTHER),
+    ],
+)
+def test_the_kind_of_script(word, kind):
+    assert kind_of(word) == kind < scripts.KINDS
+
+
+letters = st.sampled_from([chr(at) for at in (*range(0x370, 0x400), *range(0x580, 0x600), *range(0x900, 0x1100))])
+
+
+@given(st.text(letters, max_size=9))
+def test_every_word_is_small_ascii_however_it_is_encoded(word):
+    found = latin(word)
+    assert found.isascii() and found == found.lower()
+    assert latin(unicodedata.normalize("NFD", word)) == latin(unicodedata.normalize("NFC", word)) == found
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_is_only_made_small(word):
+    assert latin(word) == word.lower()
