@@ -106,7 +106,7 @@ def cost(t, entity, links, known):
     capital = [source_case[i] == CAPITAL and i > 0 for i in partners or unlinked]
     wanted = all(capital) if partners else any(capital)
     if target_case[t] == SMALL and wanted:
-        return common + 0.8 * CONTRAST
+        return common + 0.6 * CONTRAST
     return common
 
 

@@ -15,7 +15,7 @@ A frequent word at an edge that is linked only to rare words of the entity is mo
 source language leaves out. With g(w) = f / (f + 0.015), f the relative frequency of a word on its side of the corpus,
 common(t) = 2.5 · max(0, g(t) − max g(i) over the source words i of the entity linked to t), at the first and last word.
 
-A small letter at an edge speaks against the span where the entity has capitals: case(t) = 0.8 · the contrast of the
+A small letter at an edge speaks against the span where the entity has capitals: case(t) = 0.6 · the contrast of the
 corpus against small letters (see `case`), if all source words of the entity linked to t have a capital and none stands
 first in its sentence. At an unlinked edge (see `extension`) the unlinked content words of the entity are its partners,
 and one capital is enough. Punctuation at an edge costs 2 where the entity has none.
@@ -37,7 +37,7 @@ UNALIGNED = 0.95
 ELSEWHERE = 0.5
 COMMON = 2.5
 AGAINST_PUNCTUATION = 2.0
-AGAINST_SMALL = 0.8
+AGAINST_SMALL = 0.6
 
 
 class Traits(NamedTuple):
