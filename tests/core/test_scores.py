@@ -184,7 +184,7 @@ def test_punctuation_at_an_edge_is_for_entities_that_have_some():
 
 
 def test_a_small_letter_at_an_edge_speaks_against_a_span():
-    links = [(3, 4), (4, 5, 0.5)]  # "North Sea" and "Nordsee braut"
+    links = [(3, 4), (4, 5, 0.4)]  # "North Sea" and "Nordsee braut"
     none = [0.0] * WORDS
     small, capitals = [SMALL] * WORDS, [SMALL] * WORDS
     capitals[3] = capitals[4] = CAPITAL
