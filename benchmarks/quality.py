@@ -72,7 +72,18 @@ def gold_corpora(data: Path) -> list[Corpus]:
         Corpus(
             f"sample {code}", str(SAMPLE / code / "*.source.conll"), str(SAMPLE / code / "*.target.conll"), code, True
         )
-        for code in ("deu_Latn", "swh_Latn", "rus_Cyrl", "arb_Arab", "fin_Latn", "hin_Deva", "tur_Latn", "zho_Hans")
+        for code in (
+            "deu_Latn",
+            "swh_Latn",
+            "rus_Cyrl",
+            "arb_Arab",
+            "fin_Latn",
+            "hin_Deva",
+            "tur_Latn",
+            "zho_Hans",
+            "ell_Grek",
+            "jpn_Jpan",
+        )
     ]
     found = [corpus for corpus in [*europarl, *pud, *absa, transalign] if (data / corpus.source).exists()]
     return found + sample
