@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import njit
 
-from xproj.core.scripts import ABJAD, CHINESE, EAST_ASIAN, OTHER, TAMIL, kind_of, latin
+from xproj.core.scripts import ABJAD, CHINESE, EAST_ASIAN, KINDS, OTHER, TAMIL, kind_of, latin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,12 +54,14 @@ SOUNDS = (
     ("ts", "s"),
 )
 # what is one letter beside a word in such a script: of its letters as they are written, and as they sound
-BESIDE = {
+BESIDE: dict[int, tuple[dict[int, int], dict[int, int]]] = {
+    OTHER: ({}, {}),
     EAST_ASIAN: ({}, str.maketrans("r", "l")),
     TAMIL: ({}, str.maketrans("bdgv", "ptkf")),
     # pinyin has x for s, and j where other languages have g or k
     CHINESE: (str.maketrans("jx", "ks"), str.maketrans("rbdgv", "lptkf")),
 }
+_DIGIT = re.compile("[0-9]")
 # vowels, and the letter v, which stands for u and o where w does; punctuation stands for letters without a sound
 NO_CONSONANTS = re.compile("[^a-z]|[aeiouv]")
 # j is a consonant there (ج), and Arabic has no p
@@ -95,27 +97,31 @@ def spellings(source: Sequence[str], target: Sequence[str]) -> tuple[Spellings, 
 def _spelt(words: Sequence[str], kind: np.ndarray, met: set[int]) -> Spellings:
     """Words of these kinds, without the spellings beside a kind that is not `met`."""
     plain = [latin(word) for word in words]
-    numbers = [any("0" <= letter <= "9" for letter in form) for form in plain]
+    numbers = [_DIGIT.search(form) is not None for form in plain]
     exact = [number or len(form) < MIN_LETTERS for form, number in zip(plain, numbers, strict=True)]
-    forms = [_beside(one, plain) if one in met | {OTHER} else [""] * len(words) for one in range(ABJAD)]
-    skeletons = [""] * len(words)
+    forms = {one: _beside(plain, *letters) for one, letters in BESIDE.items() if one in met | {OTHER}}
+    few = [False] * len(words)
     if ABJAD in met:
-        skeletons = [form if number else consonants(form) for form, number in zip(plain, numbers, strict=True)]
-    few = [number or len(form) < MIN_CONSONANTS for form, number in zip(skeletons, numbers, strict=True)]
-    letters, offsets = _encoded([form for beside in (*forms, skeletons) for form in beside])
-    return Spellings(letters, offsets, np.array([*exact * ABJAD, *few], dtype=np.bool_), kind)
+        forms[ABJAD] = [form if number else consonants(form) for form, number in zip(plain, numbers, strict=True)]
+        few = [number or len(form) < MIN_CONSONANTS for form, number in zip(forms[ABJAD], numbers, strict=True)]
+    encoded = {one: _encoded(forms[one]) for one in sorted(forms)}
+    offsets = np.zeros(KINDS * len(words) + 1, dtype=np.int64)
+    for one, (_, bounds) in encoded.items():
+        offsets[one * len(words) + 1 : (one + 1) * len(words) + 1] = np.diff(bounds)
+    letters = np.concatenate([letters for letters, _ in encoded.values()])
+    return Spellings(letters, np.cumsum(offsets), np.array([*exact * ABJAD, *few], dtype=np.bool_), kind)
 
 
-def _beside(kind: int, words: Sequence[str]) -> list[str]:
-    """Transliterated words as they are compared beside one of this kind; parts of a compound as they are alone."""
-    written, sounding = BESIDE.get(kind, ({}, {}))
+def _beside(words: Sequence[str], written: dict[int, int], sounding: dict[int, int]) -> list[str]:
+    """Transliterated words as they are compared where these letters are one; parts of a compound as they are alone."""
 
     def form(word: str) -> str:
         """Short words, and those with digits, stay as they are."""
-        short = len(word) < MIN_LETTERS or any("0" <= letter <= "9" for letter in word)
-        return word if short else folded(word.translate(written)).translate(sounding)
+        if len(word) < MIN_LETTERS or _DIGIT.search(word):
+            return word
+        return folded(word.translate(written)).translate(sounding) if sounding else folded(word)
 
-    return ["-".join(map(form, word.split("-"))) for word in words]
+    return ["-".join(map(form, word.split("-"))) if "-" in word else form(word) for word in words]
 
 
 def transliterations(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
