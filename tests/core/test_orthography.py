@@ -31,7 +31,7 @@ def similarity(left, right):
 
 def spelt(words, kind=scripts.OTHER):
     """The words as they are spelt beside one in a script of this kind."""
-    found, _ = spellings(words, ["\u6771", "\u05d0", "\u30ed", "\u0b85"])
+    found, _ = spellings(words, ["\u6771", "\u05d0", "\u30ed", "\uc11c", "\u0b85"])
     bounds = found.offsets[kind * len(words) :]
     return [bytes(found.letters[bounds[k] : bounds[k + 1]]).decode() for k in range(len(words))]
 
@@ -161,10 +161,11 @@ def test_words_that_are_compared_by_equality_and_phrases_are_not_folded():
 def test_the_script_of_the_other_word_says_what_is_compared():
     words = ["Lviv", "Korea", "مالطا", "東京", "ロシア", "서울", "בירות", "MH-17", "ﾛｼｱ", "Roh", "George"]
     assert spellings(words, [])[0].kind.tolist() == list(map(scripts.kind_of, words))
-    assert spelt(words, scripts.EAST_ASIAN)[:2] == ["lviv", "kolea"] and spelt(words, scripts.EAST_ASIAN)[9] == "roh"
+    assert spelt(words, scripts.KANA)[:2] == ["lbib", "kolea"] and spelt(words, scripts.KANA)[9] == "roh"
+    assert spelt(["Firenze", "서울"], scripts.HANGUL) == ["pilense", "seoul"]
     assert spelt(words, scripts.CHINESE)[-1] == "keolke" and spelt(words, scripts.TAMIL)[:2] == ["lfif", "korea"]
     # what is met on neither side is not spelt
-    assert len(spellings(words[:2], words[4:6])[1].letters) == len("roshiaseoulloshiaseoul")
+    assert len(spellings(words[:2], words[4:6])[1].letters) == len("roshiaseoul" * 3)
     assert spelt(words, scripts.ABJAD) == ["l", "kr", "mlt", "dnggng", "rsh", "sl", "brt", "mh-17", "rsh", "rh", "grg"]
 
 
@@ -189,6 +190,8 @@ def test_the_script_of_the_other_word_says_what_is_compared():
         ("Russia", "ロシア", 0.65, 0.9),
         ("Peru", "페루", 1.0, 1.0),
         ("Berlin", "ベルリン", 0.9, 1.0),
+        ("Venezia", "ヴェネツィア", 1.0, 1.0),
+        ("France", "프랑스", 0.65, 0.8),
         ("Peter", "彼得", 0.66, 0.67),
         ("Beijing", "北京", 1.0, 1.0),
         ("Mexico", "墨西哥", 0.66, 0.67),

@@ -32,6 +32,14 @@ from xproj.core.scripts import kind_of, latin
         ("เปรู", "peru"),
         ("เซอร์เบีย", "seorbia"),
         ("ເປຣູ", "perou"),
+        ("チェンマイ", "chenmai"),
+        ("ヴェネツィア", "venetsia"),
+        ("キューリ", "kyuri"),
+        ("ジャズ", "jazu"),
+        ("ウォルト", "woruto"),
+        ("프랑스", "plangs"),
+        ("으뜸", "ttm"),
+        ("의사", "uisa"),
         ("Ødegård", "odegard"),
         ("Москва", "moskva"),
     ],
@@ -49,10 +57,12 @@ def test_words_in_latin_letters(word, expected):
         ("בירות", scripts.ABJAD),
         ("東京", scripts.CHINESE),
         ("々", scripts.CHINESE),
-        ("東京タワー", scripts.EAST_ASIAN),
-        ("ロシア", scripts.EAST_ASIAN),
-        ("ﾛｼｱ", scripts.EAST_ASIAN),
-        ("서울", scripts.EAST_ASIAN),
+        ("東京タワー", scripts.KANA),
+        ("ロシア", scripts.KANA),
+        ("ﾛｼｱ", scripts.KANA),
+        ("サムスン전자", scripts.KANA),
+        ("서울", scripts.HANGUL),
+        ("金正은", scripts.HANGUL),
         ("MH-17", scripts.OTHER),
         ("சென்னை", scripts.TAMIL),
         ("मुंबई", scripts.OTHER),
@@ -63,7 +73,18 @@ def test_the_kind_of_script(word, kind):
     assert kind_of(word) == kind < scripts.KINDS
 
 
-letters = st.sampled_from([chr(at) for at in (*range(0x370, 0x400), *range(0x580, 0x600), *range(0x900, 0x1100))])
+letters = st.sampled_from(
+    [
+        chr(at)
+        for at in (
+            *range(0x370, 0x400),
+            *range(0x580, 0x600),
+            *range(0x900, 0x1100),
+            *range(0x3040, 0x3100),
+            *range(0xAC00, 0xAE00),
+        )
+    ]
+)
 
 
 @given(st.text(letters, max_size=9))

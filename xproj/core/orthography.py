@@ -9,8 +9,9 @@ computation revisited".
 A compound with a hyphen also looks like the word that is a part of it ("EU" and "EU-Erweiterung").
 
 What a script does not tell apart (see `core.scripts`) is one letter on both sides or none, by `BESIDE`: r and l beside
-a word in Chinese characters, kana or hangul; voiced and voiceless consonants beside one in Chinese characters alone
-("Peter" is 彼得, "bide") or in Tamil; vowels beside one in an abjad (Arabic, Hebrew, Syriac), which hardly writes them.
+a word in Chinese characters, kana or hangul, v and b beside kana and hangul, f and p beside hangul; voiced and
+voiceless consonants beside a word in Chinese characters alone ("Peter" is 彼得, "bide") or in Tamil; vowels beside one
+in an abjad (Arabic, Hebrew, Syriac), which hardly writes them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import njit
 
-from xproj.core.scripts import ABJAD, CHINESE, EAST_ASIAN, KINDS, OTHER, TAMIL, kind_of, latin
+from xproj.core.scripts import ABJAD, CHINESE, HANGUL, KANA, KINDS, OTHER, TAMIL, kind_of, latin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,8 @@ SOUNDS = (
 # what is one letter beside a word in such a script: of its letters as they are written, and as they sound
 BESIDE: dict[int, tuple[dict[int, int], dict[int, int]]] = {
     OTHER: ({}, {}),
-    EAST_ASIAN: ({}, str.maketrans("r", "l")),
+    KANA: ({}, str.maketrans("rv", "lb")),
+    HANGUL: ({}, str.maketrans("rfv", "lpb")),
     TAMIL: ({}, str.maketrans("bdgv", "ptkf")),
     # pinyin has x for s, and j where other languages have g or k
     CHINESE: (str.maketrans("jx", "ks"), str.maketrans("rbdgv", "lptkf")),

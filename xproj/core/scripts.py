@@ -5,6 +5,7 @@ anyascii writes one letter after another. Where a script works in another way it
 * scripts of India: a nasal sign is n, but m before p, ph, b, bh and m; a letter with a nukta is one of its own;
 * Greek: two letters stand for one sound ("Μπαγκλαντές" is "baglandes" and not "mpagklantes");
 * Thai and Lao: vowels that are written before their consonant are spoken behind it;
+* kana: a small letter changes the one before it ("チェ" is "che"); hangul: ㅡ only carries a consonant ("프" is "p");
 * Hebrew, Tamil, Khmer, Burmese: letters that names are written with, as they sound there.
 """
 
@@ -21,35 +22,39 @@ if TYPE_CHECKING:
 
 Rule = tuple[re.Pattern[str], "str | Callable[[re.Match[str]], str]"]
 # kinds of scripts; the greater one of two words' kinds says how both are compared
-OTHER, EAST_ASIAN, TAMIL, CHINESE, ABJAD = range(5)
-KINDS = 5
-_KANA_OR_HANGUL = re.compile("[\u1100-\u11ff\u3041-\u30fa\u30fc-\u318f\uac00-\ud7ff\uff66-\uffdc]")
+OTHER, KANA, HANGUL, TAMIL, CHINESE, ABJAD = range(6)
+KINDS = 6
+_OF_KANA = re.compile("[\u3041-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9d]")
+_OF_HANGUL = re.compile("[\u1100-\u11ff\u3131-\u318e\uac00-\ud7ff\uffa0-\uffdc]")
 _CHINESE_CHARACTER = re.compile("[\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _OF_ABJAD = re.compile("[\u0590-\u077f\u0870-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _OF_TAMIL = re.compile("[\u0b80-\u0bff]")
-# letters to a block of rules
+# letters to a block of rules; those from hangul on are one
 _BLOCK = 0x80
+_HANGUL = 0xAC00 // _BLOCK
 
 
 def latin(word: str) -> str:
     """A word in small Latin letters ("मंगल" is "mngl", "Ødegård" "odegard", "Ντουμπάι" "dumbai")."""
     if not word.isascii():
         word = unicodedata.normalize("NFC", word)
-        for block in {ord(letter) // _BLOCK for letter in word} & RULES.keys():
+        for block in {min(ord(letter) // _BLOCK, _HANGUL) for letter in word} & RULES.keys():
             for pattern, written in RULES[block]:
                 word = pattern.sub(written, word)
     return anyascii(word).lower()
 
 
 def kind_of(word: str) -> int:
-    """The kind of script that a word is written in; of a mixed word the greater one, but EAST_ASIAN with any kana or
-    hangul among Chinese characters."""
+    """The kind of script that a word is written in; of a mixed word the greater one, but Chinese characters among
+    kana or hangul do not count."""
     if word.isascii():
         return OTHER
     if _OF_ABJAD.search(word):
         return ABJAD
-    if _KANA_OR_HANGUL.search(word):
-        return EAST_ASIAN
+    if _OF_KANA.search(word):
+        return KANA
+    if _OF_HANGUL.search(word):
+        return HANGUL
     return CHINESE if _CHINESE_CHARACTER.search(word) else TAMIL if _OF_TAMIL.search(word) else OTHER
 
 
@@ -78,6 +83,20 @@ def _accented(written: dict[str, str]) -> dict[str, str]:
     return written | {pair[0] + unicodedata.normalize("NFC", pair[1] + "\u0301"): to for pair, to in written.items()}
 
 
+def _with_small_kana(found: re.Match[str]) -> str:
+    """A kana with a small one behind it: the small one's vowel takes the place of its own."""
+    before, small = anyascii(found[1]), anyascii(found[2])
+    if small[0] == "y":
+        return before[:-1] + (small[1] if found[1] in "シチジヂ" else small)
+    return ("w" if found[1] == "ウ" else before.rstrip("aiueo")) + small
+
+
+def _without_eu(found: re.Match[str]) -> str:
+    """A syllable of hangul; ㅡ, the 18th of its 21 vowels from 0, is left out."""
+    carries = (ord(found[0]) - 0xAC00) // 28 % 21 == 18
+    return anyascii(found[0]).lower().replace("eu", "") if carries else found[0]
+
+
 # by block of 128 letters
 RULES: dict[int, list[Rule]] = {at // _BLOCK: list(_indic(at)) for at in range(0x0900, 0x0D80, _BLOCK)}
 RULES[0x0380 // _BLOCK] = [
@@ -99,3 +118,8 @@ RULES[0x1000 // _BLOCK] = [
     _replaced({"\u102d\u102f": "o", "\u1031\u102c": "o", "\u1031\u102b": "o", "အ": "", "ရှ": "sh", "စ": "s", "သ": "t"})
 ]
 RULES[0x1780 // _BLOCK] = [_replaced({"ហ្គ": "g", "ហ្វ": "f", "ហ្ស": "z", "អ": ""})]
+RULES[0x3080 // _BLOCK] = [
+    (re.compile("([キギシジチヂニヒビピミリ])([ャュョ])"), _with_small_kana),
+    (re.compile("([ァ-ヴ])([ァィゥェォ])"), _with_small_kana),
+]
+RULES[_HANGUL] = [(re.compile("[가-힣]"), _without_eu)]
