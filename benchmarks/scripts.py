@@ -7,7 +7,7 @@ core/orthography.py):
 
 1. F1 on the development sets of `quality`: those in Latin and Cyrillic letters with the target side written in Arabic
    letters, as Arabic would write it, and in katakana, which is real gold in a made-up spelling; the samples in
-   Arabic, Hindi and Chinese as they are.
+   Arabic, Hindi, Chinese, Greek and Japanese as they are.
 2. Names of one word that CLDR (package Babel) knows in English and in real languages of such scripts: the share whose
    right partner looks more alike than every other name.
 """
@@ -166,7 +166,7 @@ def katakana(word: str) -> str:
 
 OWN = (("its own", str),)
 MADE_UP = ("Arabic letters", arabic), ("katakana", katakana)
-SPELLINGS = {"Latn": MADE_UP, "Cyrl": MADE_UP, "Arab": OWN, "Hans": OWN, "Deva": OWN}
+SPELLINGS = {"Latn": MADE_UP, "Cyrl": MADE_UP, "Arab": OWN, "Hans": OWN, "Deva": OWN, "Grek": OWN, "Jpan": OWN}
 
 
 if __name__ == "__main__":
