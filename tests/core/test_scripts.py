@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from xproj.core import scripts
@@ -32,6 +32,13 @@ from xproj.core.scripts import kind_of, latin
         ("เปรู", "peru"),
         ("เซอร์เบีย", "seorbia"),
         ("ເປຣູ", "perou"),
+        ("Τέ\u00b5πη", "tembi"),
+        ("கலிஃபோர்னியா", "kliforniya"),
+        ("เลี้ยง", "liang"),
+        ("デュッセルドルフ", "dyutserudorufu"),
+        ("イェルサレム", "yerusaremu"),
+        ("クォーター", "kwota"),
+        ("シェフ", "shefu"),
         ("チェンマイ", "chenmai"),
         ("ヴェネツィア", "venetsia"),
         ("キューリ", "kyuri"),
@@ -88,6 +95,8 @@ letters = st.sampled_from(
 
 
 @given(st.text(letters, max_size=9))
+@example("\u00b5π")  # the micro sign is no μ, though both have one capital
+@example("\u03f5ι")
 def test_every_word_is_small_ascii_however_it_is_encoded(word):
     found = latin(word)
     assert found.isascii() and found == found.lower()

@@ -7,7 +7,8 @@ often each target word stands inside a span and outside. For a candidate C of an
     boundary    ¼ · (odds(first word) + odds(last word) − odds(word before) − odds(word behind))
 
 with odds(w) = ln((inside + p) / (outside + 1 − p)), one of each left out: the word that is judged is among them.
-p is what words that begin as w does (with a capital, a small letter, another letter or digit, or none) lead to expect:
+p is what words that begin as w does (with a capital, a small letter, another letter or digit, or none) lead to expect,
+the word itself included:
 
     p / (1 − p) = odds of all words of this case / odds of all words
 
@@ -32,7 +33,7 @@ from xproj.core.case import KINDS
 
 CONSENSUS = 0.7
 BOUNDARY = 0.08
-# words as all are, that each case has besides its own
+# added to the words of each case, standing inside spans as often as all words do: a rare case says little
 EVERY_CASE = 5
 _BASIS, _PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)
 _SMALL, _FREE = np.uint64(0x20), np.uint64(0)
@@ -58,8 +59,11 @@ class HashTable(NamedTuple):
 
 
 class Precedents(NamedTuple):
-    """Votes for each source phrase and for each pair of source and target phrase; odds of a target word of each kind
-    of `core.case`, (4,) float32, and by how much those of each word that was counted differ from them."""
+    """Votes for each source phrase and for each pair of source and target phrase.
+
+    `case_odds` (4,) float32 are the odds of a target word whose first character is of each kind of `core.case`, `odds`
+    by how much those of each word that was counted differ from them.
+    """
 
     phrases: HashTable
     pairs: HashTable

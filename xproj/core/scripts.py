@@ -5,7 +5,8 @@ anyascii writes one letter after another. Where a script works in another way it
 * scripts of India: a nasal sign is n, but m before p, ph, b, bh and m; a letter with a nukta is one of its own;
 * Greek: two letters stand for one sound ("Μπαγκλαντές" is "baglandes" and not "mpagklantes");
 * Thai and Lao: vowels that are written before their consonant are spoken behind it;
-* kana: a small letter changes the one before it ("チェ" is "che"); hangul: ㅡ only carries a consonant ("프" is "p");
+* katakana: a small letter changes the one before it ("チェ" is "che");
+* hangul: ㅡ only carries a consonant ("프" is "p");
 * Hebrew, Tamil, Khmer, Burmese: letters that names are written with, as they sound there.
 """
 
@@ -37,7 +38,7 @@ _HANGUL = 0xAC00 // _BLOCK
 def latin(word: str) -> str:
     """A word in small Latin letters ("मंगल" is "mngl", "Ødegård" "odegard", "Ντουμπάι" "dumbai")."""
     if not word.isascii():
-        word = unicodedata.normalize("NFC", word)
+        word = unicodedata.normalize("NFC", word).lower()
         for block in {min(ord(letter) // _BLOCK, _HANGUL) for letter in word} & RULES.keys():
             for pattern, written in RULES[block]:
                 word = pattern.sub(written, word)
@@ -59,8 +60,8 @@ def kind_of(word: str) -> int:
 
 
 def _replaced(written: Mapping[str, str]) -> Rule:
-    """A rule that replaces each of some strings, small or capital, the first that fits."""
-    return re.compile("|".join(written), re.IGNORECASE), lambda found: written[found[0].lower()]
+    """A rule that replaces each of some strings, the first that fits."""
+    return re.compile("|".join(written)), lambda found: written[found[0]]
 
 
 def _indic(at: int) -> Iterable[Rule]:
@@ -83,12 +84,15 @@ def _accented(written: dict[str, str]) -> dict[str, str]:
     return written | {pair[0] + unicodedata.normalize("NFC", pair[1] + "\u0301"): to for pair, to in written.items()}
 
 
+_GLIDES = {"ウ": "w", "ク": "w", "グ": "w", "イ": "y"}
+
+
 def _with_small_kana(found: re.Match[str]) -> str:
-    """A kana with a small one behind it: the small one's vowel takes the place of its own."""
-    before, small = anyascii(found[1]), anyascii(found[2])
-    if small[0] == "y":
-        return before[:-1] + (small[1] if found[1] in "シチジヂ" else small)
-    return ("w" if found[1] == "ウ" else before.rstrip("aiueo")) + small
+    """A katakana with a small one behind it: the small one's vowel takes the place of its own."""
+    before, small = anyascii(found[1]).rstrip("aiueo"), anyascii(found[2])
+    if found[1] in "シチジヂ":
+        return before + small[-1]
+    return before + _GLIDES.get(found[1], "") + small
 
 
 def _without_eu(found: re.Match[str]) -> str:
@@ -97,19 +101,20 @@ def _without_eu(found: re.Match[str]) -> str:
     return anyascii(found[0]).lower().replace("eu", "") if carries else found[0]
 
 
-# by block of 128 letters
+# by block of 128 letters, for words in small letters
 RULES: dict[int, list[Rule]] = {at // _BLOCK: list(_indic(at)) for at in range(0x0900, 0x0D80, _BLOCK)}
 RULES[0x0380 // _BLOCK] = [
-    (re.compile("(?<!\\w)μπ", re.IGNORECASE), "b"),
-    (re.compile("(?<!\\w)ντ", re.IGNORECASE), "d"),
+    (re.compile("µ"), "μ"),  # the micro sign
+    (re.compile("(?<!\\w)μπ"), "b"),
+    (re.compile("(?<!\\w)ντ"), "d"),
     _replaced(
         {"μπ": "mb", "ντ": "nd", "γκ": "g", "γγ": "ng", "τζ": "j"}
         | _accented({"ου": "u", "αι": "e", "ει": "i", "οι": "i", "αυ": "av", "ευ": "ev"})
     ),
 ]
 RULES[0x0580 // _BLOCK] = [_replaced({"ב": "b", "פ": "p"})]
-RULES[0x0B80 // _BLOCK].append(_replaced({"ச": "s"}))
-RULES[0x0E00 // _BLOCK] = [(re.compile("เ([ก-ฮ]{1,2})ีย"), r"\1ia"), (re.compile("([เ-ไ])([ก-ฮ])"), r"\2\1")]
+RULES[0x0B80 // _BLOCK].append(_replaced({"ஃப": "f", "ச்ச": "ch", "ஞ்ச": "nj", "ச": "s"}))
+RULES[0x0E00 // _BLOCK] = [(re.compile("เ([ก-ฮ]{1,2})ี[่-๋]?ย"), r"\1ia"), (re.compile("([เ-ไ])([ก-ฮ])"), r"\2\1")]
 RULES[0x0E80 // _BLOCK] = [
     (re.compile("([\u0ec0-\u0ec4])([\u0e81-\u0eae\u0edc\u0edd])"), r"\2\1"),
     _replaced({"ຍ": "y", "ຊ": "s"}),
@@ -119,7 +124,7 @@ RULES[0x1000 // _BLOCK] = [
 ]
 RULES[0x1780 // _BLOCK] = [_replaced({"ហ្គ": "g", "ហ្វ": "f", "ហ្ស": "z", "អ": ""})]
 RULES[0x3080 // _BLOCK] = [
-    (re.compile("([キギシジチヂニヒビピミリ])([ャュョ])"), _with_small_kana),
+    (re.compile("([キギシジチヂテデニヒビピフミリヴ])([ャュョ])"), _with_small_kana),
     (re.compile("([ァ-ヴ])([ァィゥェォ])"), _with_small_kana),
 ]
 RULES[_HANGUL] = [(re.compile("[가-힣]"), _without_eu)]
