@@ -31,6 +31,10 @@ from xproj.errors import BackendError
 from xproj.languages import lookup
 from xproj.schema import status_array
 
+LANGUAGES = (
+    "deu_Latn", "swh_Latn", "rus_Cyrl", "arb_Arab", "fin_Latn", "hin_Deva", "tur_Latn", "zho_Hans", "ell_Grek",
+    "jpn_Jpan",
+)  # fmt: skip
 SAMPLE = Path(__file__).parent.parent / "data" / "sample"
 
 
@@ -72,18 +76,7 @@ def gold_corpora(data: Path) -> list[Corpus]:
         Corpus(
             f"sample {code}", str(SAMPLE / code / "*.source.conll"), str(SAMPLE / code / "*.target.conll"), code, True
         )
-        for code in (
-            "deu_Latn",
-            "swh_Latn",
-            "rus_Cyrl",
-            "arb_Arab",
-            "fin_Latn",
-            "hin_Deva",
-            "tur_Latn",
-            "zho_Hans",
-            "ell_Grek",
-            "jpn_Jpan",
-        )
+        for code in LANGUAGES
     ]
     found = [corpus for corpus in [*europarl, *pud, *absa, transalign] if (data / corpus.source).exists()]
     return found + sample

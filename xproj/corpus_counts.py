@@ -94,7 +94,7 @@ def hashed(column: pa.ChunkedArray | pa.Array) -> HashedWords:
 def cased(column: pa.ChunkedArray | pa.Array) -> tuple[HashedWords, np.ndarray]:
     """The words as `hashed` gives them, and the kind of `core.case` of the first character of each distinct word, int8.
 
-    That is quicker than the first letter, and as good a sign: quotes are words of their own.
+    That is quicker than the first letter, and as good a sign: quotes are words of their own. Symbols are punctuation.
     """
     rows, ids, distinct = _distinct(column)
     first = pc.utf8_slice_codeunits(distinct, 0, 1)

@@ -32,6 +32,7 @@ from xproj.core.scripts import kind_of, latin
         ("เปรู", "peru"),
         ("เซอร์เบีย", "seorbia"),
         ("ເປຣູ", "perou"),
+        ("ຊີເຣຍ", "siria"),
         ("Τέ\u00b5πη", "tembi"),
         ("கலிஃபோர்னியா", "kliforniya"),
         ("เลี้ยง", "liang"),
@@ -46,6 +47,7 @@ from xproj.core.scripts import kind_of, latin
         ("ウォルト", "woruto"),
         ("프랑스", "plangs"),
         ("으뜸", "ttm"),
+        ("은", "eun"),
         ("의사", "uisa"),
         ("Ødegård", "odegard"),
         ("Москва", "moskva"),
@@ -101,6 +103,11 @@ def test_every_word_is_small_ascii_however_it_is_encoded(word):
     found = latin(word)
     assert found.isascii() and found == found.lower()
     assert latin(unicodedata.normalize("NFD", word)) == latin(unicodedata.normalize("NFC", word)) == found
+
+
+@given(st.text("αάβγιίϊΐκμντοόπυύϋΰτζ", max_size=9))
+def test_capital_greek_is_read_as_small_greek_is(word):
+    assert latin(word.upper()) == latin(word)
 
 
 @given(st.text(st.characters(max_codepoint=127)))

@@ -38,7 +38,7 @@ _HANGUL = 0xAC00 // _BLOCK
 def latin(word: str) -> str:
     """A word in small Latin letters ("मंगल" is "mngl", "Ødegård" "odegard", "Ντουμπάι" "dumbai")."""
     if not word.isascii():
-        word = unicodedata.normalize("NFC", word).lower()
+        word = unicodedata.normalize("NFC", word.lower())
         for block in {min(ord(letter) // _BLOCK, _HANGUL) for letter in word} & RULES.keys():
             for pattern, written in RULES[block]:
                 word = pattern.sub(written, word)
@@ -46,8 +46,8 @@ def latin(word: str) -> str:
 
 
 def kind_of(word: str) -> int:
-    """The kind of script that a word is written in; of a mixed word the greater one, but Chinese characters among
-    kana or hangul do not count."""
+    """The kind of script that a word is written in; of a mixed word the first one of ABJAD, KANA, HANGUL, CHINESE and
+    TAMIL that it has a letter of."""
     if word.isascii():
         return OTHER
     if _OF_ABJAD.search(word):
@@ -96,8 +96,8 @@ def _with_small_kana(found: re.Match[str]) -> str:
 
 
 def _without_eu(found: re.Match[str]) -> str:
-    """A syllable of hangul; ㅡ, the 18th of its 21 vowels from 0, is left out."""
-    carries = (ord(found[0]) - 0xAC00) // 28 % 21 == 18
+    """A syllable of hangul; ㅡ, the 18th of its 21 vowels from 0, is left out, but not in a word of one syllable."""
+    carries = len(found.string) > 1 and (ord(found[0]) - 0xAC00) // 28 % 21 == 18
     return anyascii(found[0]).lower().replace("eu", "") if carries else found[0]
 
 
@@ -116,6 +116,7 @@ RULES[0x0580 // _BLOCK] = [_replaced({"ב": "b", "פ": "p"})]
 RULES[0x0B80 // _BLOCK].append(_replaced({"ஃப": "f", "ச்ச": "ch", "ஞ்ச": "nj", "ச": "s"}))
 RULES[0x0E00 // _BLOCK] = [(re.compile("เ([ก-ฮ]{1,2})ี[่-๋]?ย"), r"\1ia"), (re.compile("([เ-ไ])([ก-ฮ])"), r"\2\1")]
 RULES[0x0E80 // _BLOCK] = [
+    (re.compile("\u0ec0([\u0e81-\u0eae\u0edc\u0edd])\u0e8d"), r"\1ia"),
     (re.compile("([\u0ec0-\u0ec4])([\u0e81-\u0eae\u0edc\u0edd])"), r"\2\1"),
     _replaced({"ຍ": "y", "ຊ": "s"}),
 ]
