@@ -71,6 +71,13 @@ def test_a_span_as_long_as_its_entity_is_chosen(solver):
     assert chosen([*[NAME] * 9, FUNDS], solver=solver, lengths=False)[0] == "Cohesion"
 
 
+@pytest.mark.parametrize("solver", ["exact", "greedy", "ilp"])
+def test_of_spans_that_are_much_too_long_the_shortest_is_chosen(solver):
+    links = [(0, 0, 0.2), (0, 1, 0.2), (1, 0, 0.8), (1, 1, 0.8)]
+    row = ("Bo slept", "Bundesversammlungen Landesregierungsgebäude", [(0, 1, "PER")], links)
+    assert chosen([*[NAME] * 9, row], solver=solver)[0] == "Bundesversammlungen"
+
+
 def test_scores_and_losses_of_what_does_not_grow_do_not_depend_on_lengths():
     rows = [*[NAME] * 9, ("Bo", "Bonifatius", [(0, 1, "PER")], [(0, 0)]), ("Bo ran", "lief", [(0, 1, "PER")], [])]
     given = table(rows)

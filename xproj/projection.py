@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from xproj.problems import Problem
     from xproj.recipe import Project
 
-# what a candidate is worth at least that the scores allow and lengths or precedents speak against
+# below it a candidate that the scores allow, and lengths or precedents speak against, is worth ever less, but something
 LEAST = np.float32(1e-4)
 OK, UNLABELLED, FILTERED, EMPTY_SOURCE, EMPTY_TARGET = (
     STATUSES.index(name) for name in ("ok", "unlabelled", "filtered", "empty_source", "empty_target")
@@ -136,7 +136,10 @@ def _weighed(
     weight, said = np.float32(settings.scores["alignment"]), np.zeros(len(value), dtype=np.float32)
 
     def added() -> np.ndarray:
-        return np.where(value > 0.0, np.maximum(value + weight * said, LEAST), np.float32(0.0))
+        wanted = value + weight * said
+        # what all speaks against stays in order, or the longest would win
+        least = LEAST * np.exp(np.minimum(wanted - LEAST, np.float32(0.0)))
+        return np.where(value > 0.0, np.maximum(wanted, least), np.float32(0.0))
 
     if settings.weighs_lengths:
         said += length_scores(problem, corpus.length_ratio, found, table)

@@ -86,8 +86,9 @@ def _growing(problem: Problem, settings: Project, table: pa.Table, corpus: Corpu
     expected = _expected(problem, table, corpus.length_ratio)[live]
     sizes, short = letters(table["target_tokens"])[0], np.zeros(len(expected), dtype=np.bool_)
     extension.surroundings(
-        *at, *links, problem.target_words, problem.target_offsets, MIN_EDGE, sizes, expected, wanted, free, short
-    )
+        *at, *links, problem.target_words, problem.target_offsets, MIN_EDGE, settings.max_words, sizes, expected,
+        wanted, free, short,
+    )  # fmt: skip
     found = traits(table, corpus, at, wanted)
     if settings.grows:
         grows[live] = short
@@ -97,13 +98,14 @@ def _growing(problem: Problem, settings: Project, table: pa.Table, corpus: Corpu
 def _traits_of(
     problem: Problem, table: pa.Table, corpus: CorpusCounts | None, found: spans.Candidates
 ) -> scores.Traits:
-    """The traits of the words of the entities and of the edges of given candidates."""
+    """The traits of the words of the entities and of given candidates."""
     entities, rows = problem.entities, problem.rows
     live = problem.live[rows]
     words = found.end > found.start
     base = np.repeat(problem.target_offsets[rows], np.diff(found.offsets))[words]
-    wanted = np.zeros(len(problem.edge_allowed), dtype=np.bool_)
-    wanted[base + found.start[words]] = wanted[base + found.end[words] - 1] = True
+    size = len(problem.edge_allowed) + 1
+    begun, ended = (np.bincount(base + at[words], minlength=size)[:-1] for at in (found.start, found.end))
+    wanted = np.cumsum(begun - ended) > 0
     return traits(table, corpus, (rows[live], entities.start[live], entities.end[live]), wanted)
 
 

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xproj.columns import LinkColumn
-from xproj.core.case import CAPITAL, CASELESS, PUNCTUATION, SMALL, cases, contrast, count_links
+from xproj.core.case import CAPITAL, CASELESS, JOINER, KINDS, PUNCTUATION, SMALL, cases, contrast, count_links
 
 WORDS = 4
 row = st.dictionaries(
     st.tuples(st.integers(0, WORDS - 1), st.integers(0, WORDS - 1)), st.sampled_from([0.25, 0.5, 1.0]), max_size=6
 )
-letters = st.lists(st.sampled_from([PUNCTUATION, CASELESS, SMALL, CAPITAL]), min_size=WORDS, max_size=WORDS)
+letters = st.lists(st.integers(0, KINDS - 1), min_size=WORDS, max_size=WORDS)
 
 
 def test_case_of_the_first_letter_or_digit():
@@ -20,7 +20,8 @@ def test_case_of_the_first_letter_or_digit():
         CAPITAL: ["Ana", "ÉTÉ", "Öl", "Ямал", "«Реал»", "(Öl"],
         SMALL: ["ana", "été", "ямал", "ßen", "'ndrangheta"],
         CASELESS: ["7th", "東京", "$", "$,", "+", "%", "§", "#", "&"],
-        PUNCTUATION: ["«", "", "\u200b", "...", "-", "``", "''"],
+        JOINER: ["-", "'", "’", "·", "・", ".", "/"],
+        PUNCTUATION: ["«", "", "\u200b", "...", ",", "--", "``", "''", "。"],
     }
     assert {kind: cases(of).tolist() for kind, of in words.items()} == {
         kind: [kind] * len(of) for kind, of in words.items()

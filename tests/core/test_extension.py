@@ -1,12 +1,14 @@
 """Edges that move on to unlinked words."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.core import extension
-from xproj.core.case import CASELESS, PUNCTUATION, SMALL
+from xproj.core.case import CASELESS, JOINER, PUNCTUATION, SMALL
 from xproj.core.extension import BLOCKS, ENDS, LINKED, PASSES, REACH
 
 WORDS = 9
@@ -25,15 +27,16 @@ def mass(links, side, word, inside=(0, 99)):
     links=links_of_a_row,
     letters=st.lists(st.integers(1, 9), min_size=WORDS, max_size=WORDS),
     expected=st.sampled_from([0.0, 4.0, 9.0]),
+    longest=st.integers(1, WORDS),
 )
-def test_surroundings_equal_plain_python(entity, links, letters, expected):
+def test_surroundings_equal_plain_python(entity, links, letters, expected, longest):
     column, rows = LinkColumn.of([[], links]), np.ones(1, dtype=np.int64)
     spans = EntityColumn.of([[], [(*entity, "X")]])
     asked, free, grows = np.zeros(2 * WORDS, dtype=bool), np.zeros(2 * WORDS, dtype=bool), np.zeros(1, dtype=bool)
     extension.surroundings(
         rows, spans.start, spans.end, column.offsets, column.source, column.target, column.score,
-        np.full(2, WORDS), np.arange(3) * WORDS, 0.2, np.array([1] * WORDS + letters), np.array([expected]),
-        asked, free, grows,
+        np.full(2, WORDS), np.arange(3) * WORDS, 0.2, longest, np.array([1] * WORDS + letters),
+        np.array([expected]), asked, free, grows,
     )  # fmt: skip
     inside = [mass(links, 1, t, entity) for t in range(WORDS)]
     edges = {t for t in range(WORDS) if inside[t] > 0 and inside[t] >= min(0.2, max(inside))}
@@ -47,7 +50,9 @@ def test_surroundings_equal_plain_python(entity, links, letters, expected):
     unlinked = {t for t in near if mass(links, 1, t) < LINKED}
     assert grows[0] == (sum(size for t, size in enumerate(letters) if inside[t] >= LINKED) < expected)
     assert not asked[:WORDS].any() and not free[:WORDS].any()
-    assert set(np.flatnonzero(free[WORDS:])) == unlinked and set(np.flatnonzero(asked[WORDS:])) == edges | near
+    between = {t for a, b in pairwise(sorted(edges)) if b - a < longest for t in range(a, b)}
+    assert set(np.flatnonzero(free[WORDS:])) == unlinked
+    assert set(np.flatnonzero(asked[WORDS:])) == edges | near | between
 
 
 def test_an_edge_moves_to_the_nearest_content_word():
@@ -57,6 +62,6 @@ def test_an_edge_moves_to_the_nearest_content_word():
 
 
 def test_roles():
-    free = np.array([True, True, True, False, False])
-    common, case = np.array([0.0, 0.5, 0.0, 0.0, 0.5]), np.array([CASELESS, SMALL, PUNCTUATION, SMALL, SMALL])
-    assert extension.roles(free, common, case).tolist() == [ENDS, PASSES, BLOCKS, BLOCKS, PASSES]
+    free, common = np.array([True] * 4 + [False] * 2), np.array([0.0, 0.5, 0.0, 0.0, 0.0, 0.5])
+    case = np.array([CASELESS, SMALL, PUNCTUATION, JOINER, SMALL, SMALL])
+    assert extension.roles(free, common, case).tolist() == [ENDS, PASSES, BLOCKS, BLOCKS, BLOCKS, PASSES]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.core import candidates, scores
-from xproj.core.case import CAPITAL, CASELESS, PUNCTUATION, SMALL
+from xproj.core.case import CAPITAL, CASELESS, JOINER, KINDS, PUNCTUATION, SMALL
 from xproj.core.extension import BLOCKS, ENDS, PASSES
 from xproj.corpus_counts import UNKNOWN
 
@@ -99,10 +99,11 @@ def cost(t, entity, links, known):
     unlinked = [
         i
         for i in range(*entity)
-        if sum(s for x, _, s in links if x == i) < 0.2 and source[i] < 0.2 and source_case[i] != PUNCTUATION
+        if sum(s for x, _, s in links if x == i) < 0.2 and source[i] < 0.2 and source_case[i] > JOINER
     ]
-    common = 2.5 * max(0, target[t] - max((source[i] for i in partners), default=0))
-    common += 2 * (target_case[t] == PUNCTUATION and all(source_case[i] != PUNCTUATION for i in range(*entity)))
+    linked_to = max((source[i] for i in partners), default=0)
+    common = 2.5 * max(0, target[t] - min(linked_to, max(source[entity[0]], source[entity[1] - 1])))
+    common += 2 * (target_case[t] == JOINER and all(source_case[i] > JOINER for i in range(*entity)))
     capital = [source_case[i] == CAPITAL and i > 0 for i in partners or unlinked]
     wanted = all(capital) if partners else any(capital)
     if target_case[t] == SMALL and wanted:
@@ -121,6 +122,8 @@ def reference(entity, span, links, form, known=None):
         covered = len({i for i, _, _ in joining}) / n_s
         return 2 * len(linked & set(range(a, b))) / (n_t + len(linked)) * covered
     total = -sum(cost(t, entity, links, known) for t in {a, b - 1})
+    if known and PUNCTUATION not in known[0][1][first:last]:
+        total -= 2 * known[1][1][a:b].count(PUNCTUATION)
     for t in range(a, b):
         inside = sum(s for i, j, s in links if j == t and first <= i < last)
         total += value(inside, sum(s for i, j, s in links if j == t and not first <= i < last))
@@ -144,7 +147,7 @@ def test_vectors(form, links, expected):
 
 
 shares = st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.875]), min_size=WORDS, max_size=WORDS)
-letters = st.lists(st.sampled_from([PUNCTUATION, CASELESS, SMALL, CAPITAL]), min_size=WORDS, max_size=WORDS)
+letters = st.lists(st.integers(0, KINDS - 1), min_size=WORDS, max_size=WORDS)
 sides = st.tuples(shares, letters)
 
 
@@ -171,16 +174,43 @@ def test_an_article_without_a_partner_is_left_out():
     assert score((3, 4), spans, links, "posterior", known) == pytest.approx(blind)
 
 
-def test_punctuation_at_an_edge_is_for_entities_that_have_some():
-    links = [(3, 4), (4, 5), (4, 6)]  # "Real Madrid" and "Реал »"
+def test_an_article_within_the_entity_begins_no_span():
+    links = [(2, 6), (3, 4), (4, 5)]  # "Politik der Union" and "the Union policy"
+    source, target, case = [0.0] * WORDS, [0.0] * WORDS, [CASELESS] * WORDS
+    source[3] = target[4] = 0.75
+    spans = [(4, 7), (5, 7)]
+    known = (source, case), (target, case)
+    with_article, without = score((2, 5), spans, links, "posterior", known)
+    assert with_article < without
+    source[2] = 0.75  # "die Politik der Union"
+    with_article, without = score((2, 5), spans, links, "posterior", known)
+    assert with_article > without
+
+
+@pytest.mark.parametrize(
+    ("mark", "source", "charged"),
+    [
+        (PUNCTUATION, CASELESS, [1, 1, 2]),
+        (PUNCTUATION, JOINER, [1, 1, 2]),
+        (PUNCTUATION, PUNCTUATION, [0, 0, 0]),
+        (JOINER, CASELESS, [0, 1, 1]),
+        (JOINER, JOINER, [0, 0, 0]),
+        (JOINER, PUNCTUATION, [0, 0, 0]),
+    ],
+)
+def test_punctuation_in_a_span_is_for_entities_that_have_some(mark, source, charged):
+    """Within the span, at its end, and both: marks that may join words cost at an edge only."""
+    links = [(3, 4), (3, 5), (3, 6), (4, 7), (4, 5)]
     none, letters = [0.0] * WORDS, [CASELESS] * WORDS
-    marked = [*letters[:5], PUNCTUATION, PUNCTUATION, *letters[7:]]
-    spans = [(4, 5), (4, 7)]
-    plain, quoted = (
-        score((3, 5), spans, links, "posterior", ((none, source), (none, marked)))
-        for source in (letters, [*letters[:4], PUNCTUATION, *letters[5:]])
-    )
-    assert plain[0] == quoted[0] and quoted[1] - plain[1] == pytest.approx(2 / 5)
+    spans = [(4, 7), (5, 8), (4, 8)]
+    within, at_end = [*letters[:5], mark, *letters[6:]], [*letters[:7], mark, *letters[8:]]
+    both = [*letters[:5], mark, CASELESS, mark, *letters[8:]]
+    entity = [*letters[:4], source, *letters[5:]]
+    for target, span, times in zip((within, at_end, both), spans, charged, strict=True):
+        plain, costly = (
+            score((3, 5), [span], links, "posterior", ((none, entity), (none, kinds)))[0] for kinds in (letters, target)
+        )
+        assert plain - costly == pytest.approx(2 * times / (2 + span[1] - span[0]), abs=1e-6)
 
 
 def test_a_small_letter_at_an_edge_speaks_against_a_span():

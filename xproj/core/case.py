@@ -20,13 +20,16 @@ from numba import njit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# of words: punctuation; a letter without case, a digit or a symbol; a small letter; a capital
-KINDS = 4
-PUNCTUATION, CASELESS, SMALL, CAPITAL = range(KINDS)
+# of words: punctuation; a mark that may join the words of a name; a letter without case, a digit or a symbol; a small
+# letter; a capital
+KINDS = 5
+PUNCTUATION, JOINER, CASELESS, SMALL, CAPITAL = range(KINDS)
+JOINERS = frozenset("-‐‑'’·・‧./")
 
 
 def cases(words: Sequence[str]) -> np.ndarray:
-    """The kind of each word, (n,) int8: that of its first letter or digit; without any, CASELESS or PUNCTUATION."""
+    """The kind of each word, (n,) int8: that of its first letter or digit; without any, CASELESS for words that are
+    signs (“%”), JOINER for one mark of JOINERS, or PUNCTUATION."""
     return np.fromiter(map(_case, words), np.int8, len(words))
 
 
@@ -34,7 +37,9 @@ def _case(word: str) -> int:
     for letter in word:
         if letter.isalnum():
             return CAPITAL if letter.isupper() else SMALL if letter.islower() else CASELESS
-    return CASELESS if any(map(_is_sign, word)) else PUNCTUATION
+    if any(map(_is_sign, word)):
+        return CASELESS
+    return JOINER if word in JOINERS else PUNCTUATION
 
 
 def _is_sign(mark: str) -> bool:

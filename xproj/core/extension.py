@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xproj.core.case import PUNCTUATION
+from xproj.core.case import JOINER
 from xproj.core.link_mass import fill_linked_mass, linked_edges, room
 
 LINKED = 0.2
@@ -35,17 +35,19 @@ def surroundings(
     target_words: np.ndarray,
     target_offsets: np.ndarray,
     min_edge: float,
+    longest: int,
     letters: np.ndarray,
     expected: np.ndarray,
     asked: np.ndarray,
     free: np.ndarray,
     grows: np.ndarray,
 ) -> None:
-    """Mark which target words may be an edge of a span (`asked`), which of them are unlinked (`free`), both (total,),
-    and which entities grow (`grows`), (entities,).
+    """Mark which target words may stand in a span (`asked`), which of those beside it are unlinked (`free`), both
+    (total,), and which entities grow (`grows`), (entities,).
 
-    An edge is a word with `min_edge` mass with an entity, or one of up to REACH words without any beside those. An
-    entity grows if its linked words have fewer `letters`, those of each target word, than are `expected` of its span.
+    A span ends at words with `min_edge` mass with its entity, at most `longest` words apart, or at one of up to REACH
+    words without any beside those. An entity grows if its linked words have fewer `letters`, those of each target word,
+    than are `expected` of its span.
     """
     masses, of_source = room(target_words, entity_start, entity_end)
     for k in range(len(rows)):
@@ -62,10 +64,14 @@ def surroundings(
             if inside[t] >= LINKED:
                 size += letters[base + t]
         grows[k] = size < expected[k]
+        before = -longest
         for t in range(len(edge)):
             if not edge[t]:
                 continue
             asked[base + t] = True
+            if t - before < longest:  # none before the first
+                asked[base + before : base + t] = True
+            before = t
             for step in (-1, 1):
                 at = t + step
                 while 0 <= at < len(edge) and abs(at - t) <= REACH and inside[at] < LINKED:
@@ -77,7 +83,7 @@ def surroundings(
 def roles(free: np.ndarray, common: np.ndarray, case: np.ndarray) -> np.ndarray:
     """BLOCKS, PASSES or ENDS of each target word, (total,) int8."""
     kinds = np.where(common >= MOST_COMMON, PASSES, np.where(free, ENDS, BLOCKS))
-    return np.where(case != PUNCTUATION, kinds, BLOCKS).astype(np.int8)
+    return np.where(case > JOINER, kinds, BLOCKS).astype(np.int8)
 
 
 @njit(cache=True)

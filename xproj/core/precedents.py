@@ -61,7 +61,7 @@ class HashTable(NamedTuple):
 class Precedents(NamedTuple):
     """Votes for each source phrase and for each pair of source and target phrase.
 
-    `case_odds` (4,) float32 are the odds of a target word whose first character is of each kind of `core.case`, `odds`
+    `case_odds` (kinds,) float32 are the odds of a target word whose first character is of each kind of `core.case`, `odds`
     by how much those of each word that was counted differ from them.
     """
 
@@ -82,7 +82,7 @@ def with_case(hashes: np.ndarray, cases: np.ndarray) -> np.ndarray:
 
 
 def odds(inside: np.ndarray, outside: np.ndarray, cases: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The odds of each case, (4,), and of words that stand inside spans and outside so often, (words,); float64."""
+    """The odds of each case, (kinds,), and of words that stand inside spans and outside so often, (words,); float64."""
     within, without = (np.bincount(cases, weights=counts, minlength=KINDS) for counts in (inside, outside))
     share = (within.sum() + 0.5) / (within.sum() + without.sum() + 1)
     of_case = (within + EVERY_CASE * share) / (without + EVERY_CASE * (1 - share)) * (1 - share) / share

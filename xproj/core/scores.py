@@ -4,21 +4,29 @@ For an entity of n_s source words, a candidate of n_t target words, and T the ta
 
     raw        2 · |links between entity and candidate| / (n_s + n_t)                               unbounded
     bounded    f · cov,  f = 2 · |T ∩ candidate| / (n_t + |T|),  cov = share of source words linked into the candidate
-    posterior  (Σ value(w) − Σ cost(edge)) / (n_s + n_t),   over the words w of entity and candidate,
-               value(w) = in + 0.95 · un − 0.5 · out,   cost(edge) = common + case + punctuation
+    posterior  (Σ value(w) − Σ cost(edge) − 2 · separators) / (n_s + n_t),   over the words w of entity and candidate,
+               value(w) = in + 0.95 · un − 0.5 · out,   cost(edge) = common + case + joiner
 
 In the posterior form each word's link mass, scaled down where it exceeds 1, is split into `in`, mass that joins entity
 and candidate, `out`, mass that leaves them, and `un`, the rest: a word that is aligned elsewhere speaks against the
 span, an unaligned one hardly does, and a source word that has only half of its links inside counts by half.
 
 A frequent word at an edge that is linked only to rare words of the entity is most often an article whose partner the
-source language leaves out. With g(w) = f / (f + 0.015), f the relative frequency of a word on its side of the corpus,
-common(t) = 2.5 · max(0, g(t) − max g(i) over the source words i of the entity linked to t), at the first and last word.
+source language leaves out, and one that is linked to a frequent word within the entity joins names (“Wettbewerbspolitik
+der Europäischen Union” is not “the European Union's competition policy”). With g(w) = f / (f + 0.015), f the relative
+frequency of a word on its side of the corpus, the first and the last word of a candidate cost
+
+    common(t) = 2.5 · max(0, g(t) − min(g_E, max g(i)))
+
+i the source words of the entity linked to t, g_E the larger g of its first and its last word.
 
 A small letter at an edge speaks against the span where the entity has capitals: case(t) = 0.6 · the contrast of the
 corpus against small letters (see `case`), if all source words of the entity linked to t have a capital and none stands
 first in its sentence. At an unlinked edge (see `extension`) the unlinked content words of the entity are its partners,
-and one capital is enough. Punctuation at an edge costs 2 where the entity has none.
+and one capital is enough.
+
+Punctuation costs 2 for each word of it in a candidate, where the entity has none: a comma separates names. Marks that
+may join words (`case.JOINERS`) cost that at an edge only, where the entity has no punctuation of any kind.
 """
 
 from __future__ import annotations
@@ -28,7 +36,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from xproj.core.case import CAPITAL, PUNCTUATION, SMALL
+from xproj.core.case import CAPITAL, JOINER, PUNCTUATION, SMALL
 from xproj.core.extension import LINKED, MOST_COMMON
 from xproj.core.link_mass import fill_linked_mass
 
@@ -44,8 +52,7 @@ class Traits(NamedTuple):
     """How common words are, in [0, 1), float32, and their case (see `case`), int8: by source and target word of all
     rows, with row offsets. `contrast` is that of `case.contrast`.
 
-    Words that no candidate starts or ends with, and that stand in no entity, may be left at 0. Empty arrays leave the
-    traits out.
+    Words that stand in no candidate and in no entity may be left at 0. Empty arrays leave the traits out.
     """
 
     source_common: np.ndarray
@@ -85,26 +92,46 @@ def _fill_costs(
     """
     # an entity of a failed row may reach beyond its sentence
     words, last = len(cost), min(first + len(of_source), len(source_common))
+    outer = max(source_common[first], source_common[last - 1]) if first < last else 0.0
     partner, linked, capitals = np.zeros(words), np.zeros(words, dtype=np.bool_), np.ones(words, dtype=np.bool_)
     for x in range(len(link_source)):
         i, t = link_source[x], link_target[x]
         if first <= i < last:
-            partner[t] = max(partner[t], source_common[i])
+            partner[t] = max(partner[t], min(outer, source_common[i]))
             linked[t] = True
             capitals[t] &= source_case[i] == CAPITAL and i > 0
     missing = False
     for i in range(first, last):
-        content = of_source[i - first] < LINKED and source_common[i] < MOST_COMMON and source_case[i] != PUNCTUATION
+        content = of_source[i - first] < LINKED and source_common[i] < MOST_COMMON and source_case[i] > JOINER
         missing |= content and source_case[i] == CAPITAL and i > 0
     marked = False
     for i in range(first, last):
-        marked |= source_case[i] == PUNCTUATION
+        marked |= source_case[i] <= JOINER
     for t in range(words):
         cost[t] = COMMON * max(0.0, target_common[t] - partner[t])
-        if target_case[t] == PUNCTUATION and not marked:
+        if target_case[t] == JOINER and not marked:
             cost[t] += AGAINST_PUNCTUATION
         if target_case[t] == SMALL and (capitals[t] if linked[t] else missing):
             cost[t] += AGAINST_SMALL * contrast
+
+
+@njit(cache=True)
+def _separated(case: np.ndarray) -> bool:
+    """Is there punctuation, other than marks that may join words, among words of these cases?"""
+    for kind in case:
+        if kind == PUNCTUATION:
+            return True
+    return False
+
+
+@njit(cache=True)
+def _charge_separators(case: np.ndarray, value: np.ndarray) -> None:
+    """Take from `value`, prefix sums over the words of a row, what each word of punctuation costs."""
+    charged = 0.0
+    for t in range(len(case)):
+        if case[t] == PUNCTUATION:
+            charged += AGAINST_PUNCTUATION
+        value[t + 1] -= charged
 
 
 @njit(cache=True)
@@ -169,6 +196,8 @@ def alignment(
                 first, of_source, source, target, source_common[here], source_case[here], target_common[there],
                 target_case[there], contrast, cost,
             )  # fmt: skip
+            if not _separated(source_case[here][first:last]):
+                _charge_separators(target_case[there], value)
         for c in range(offsets[k], offsets[k + 1]):
             a, b = start[c], end[c]
             covered[:], hits[:] = 0.0, 0.0

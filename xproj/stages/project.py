@@ -32,7 +32,7 @@ class Project(Stage):
     """Source entities find their target spans, or a reason why not."""
 
     name = "project"
-    version = 13
+    version = 14
     required = ("id", *TOKENS, "source_entities")
     adds = ("target_entities", "dropped", "status")
     keys = ("align.refine",)
