@@ -45,7 +45,8 @@ def test_odds_leave_one_out():
     same = np.full(5, case.CASELESS)
     of_case, found = precedents.odds(np.array([0, 1, 5, 1, 2]), np.array([0, 0, 0, 7, 2]), same)
     assert np.exp(found) == pytest.approx([1, 1, 4.5 / 0.5, 0.5 / 6.5, 1], rel=0.05)
-    assert np.exp(of_case) == pytest.approx(np.ones(case.KINDS), rel=0.1), "no case says anything where all words have one"
+    # no case says anything where all words have one
+    assert np.exp(of_case) == pytest.approx(np.ones(case.KINDS), rel=0.1)
 
 
 counts = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, case.KINDS - 1)), max_size=9)

@@ -61,8 +61,8 @@ class HashTable(NamedTuple):
 class Precedents(NamedTuple):
     """Votes for each source phrase and for each pair of source and target phrase.
 
-    `case_odds` (kinds,) float32 are the odds of a target word whose first character is of each kind of `core.case`, `odds`
-    by how much those of each word that was counted differ from them.
+    `case_odds` (kinds,) float32 are the odds of a target word whose first character is of each kind of `core.case`,
+    `odds` by how much those of each word that was counted differ from them.
     """
 
     phrases: HashTable

@@ -116,17 +116,12 @@ def _fill_costs(
 
 
 @njit(cache=True)
-def _separated(case: np.ndarray) -> bool:
-    """Is there punctuation, other than marks that may join words, among words of these cases?"""
-    for kind in case:
+def _charge_separators(of_entity: np.ndarray, case: np.ndarray, value: np.ndarray) -> None:
+    """Take from `value`, prefix sums over the words of a row, what each word of punctuation costs there, unless the
+    entity has some, too. `of_entity` and `case` are the cases of its words and of those of the row."""
+    for kind in of_entity:
         if kind == PUNCTUATION:
-            return True
-    return False
-
-
-@njit(cache=True)
-def _charge_separators(case: np.ndarray, value: np.ndarray) -> None:
-    """Take from `value`, prefix sums over the words of a row, what each word of punctuation costs."""
+            return
     charged = 0.0
     for t in range(len(case)):
         if case[t] == PUNCTUATION:
@@ -196,8 +191,7 @@ def alignment(
                 first, of_source, source, target, source_common[here], source_case[here], target_common[there],
                 target_case[there], contrast, cost,
             )  # fmt: skip
-            if not _separated(source_case[here][first:last]):
-                _charge_separators(target_case[there], value)
+            _charge_separators(source_case[here][first:last], target_case[there], value)
         for c in range(offsets[k], offsets[k + 1]):
             a, b = start[c], end[c]
             covered[:], hits[:] = 0.0, 0.0
