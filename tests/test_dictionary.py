@@ -10,7 +10,7 @@ from xproj import aligners, recipe
 from xproj.aligners.dictionary import read_entries
 from xproj.aligners.views import Vocabulary
 from xproj.columns import TokenColumn
-from xproj.core.orthography import normalise
+from xproj.core.bare_words import counted
 from xproj.errors import CorpusError
 
 LANGUAGES = ("eng_Latn", "deu_Latn")
@@ -43,10 +43,8 @@ def test_entries_of_known_words_are_read(tmp_path):
 def test_entries_equal_a_plain_filter(tmp_path_factory, entries, source, target):
     path = tmp_path_factory.mktemp("dictionary") / "words.tsv"
     path.write_text("".join(f"{' '.join(a)}\t{' '.join(b)}\n" for a, b in entries), encoding="utf-8")
-    here, there = ([normalise(word) for word in dict.fromkeys(side)] for side in (source, target))
-    known = [
-        {normalise(word) for word in a} <= {*here} and {normalise(word) for word in b} <= {*there} for a, b in entries
-    ]
+    here, there = ([counted(word) for word in dict.fromkeys(side)] for side in (source, target))
+    known = [{counted(word) for word in a} <= {*here} and {counted(word) for word in b} <= {*there} for a, b in entries]
     wanted = [entry for entry, is_known in zip(entries, known, strict=True) if is_known]
     assert read(path, " ".join(here), " ".join(there))[0] == wanted
 

@@ -129,11 +129,22 @@ def test_words_are_hashed_in_slices_and_nulls():
     assert found.hashes[found.ids].tolist() == alone.hashes[alone.ids].tolist()
     nothing = corpus_counts.hashed(column.slice(3))
     assert len(nothing.ids) == len(nothing.hashes) == 0
+    glued = corpus_counts.hashed(pa.array([["food,", "food", "l'ambiance", "ambiance."]]))
+    same = glued.hashes[glued.ids]
+    assert same[0] == same[1] != same[2] == same[3]
 
 
 def test_the_case_of_words_is_that_of_their_first_character():
-    words = ["Ana", "été", "7", "中", "“Ana", "Éa", ""]
-    kinds = [case.CAPITAL, case.SMALL, case.CASELESS, case.CASELESS, case.PUNCTUATION, case.CAPITAL, case.PUNCTUATION]
+    words = ["Ana", "été", "7", "中", "“Ana", "l'Été", ",", ""]
+    kinds = [
+        case.CAPITAL,
+        case.SMALL,
+        case.CASELESS,
+        case.CASELESS,
+        case.CAPITAL,
+        case.CAPITAL,
+        *[case.PUNCTUATION] * 2,
+    ]
     column = pa.array([words[:4], words[4:]])
     for given in (column, column.cast(pa.list_(pa.dictionary(pa.int32(), pa.string())))):
         found, cases = corpus_counts.cased(given)

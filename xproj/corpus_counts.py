@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from xproj.columns import LinkColumn, TokenColumn, flatten
 from xproj.core import case, frequency
+from xproj.core.bare_words import all_bare
 from xproj.core.precedents import HashTable, Precedents, word_hashes
 from xproj.core.scores import Traits
 
@@ -92,9 +93,9 @@ def hashed(column: pa.ChunkedArray | pa.Array) -> HashedWords:
 
 
 def cased(column: pa.ChunkedArray | pa.Array) -> tuple[HashedWords, np.ndarray]:
-    """The words as `hashed` gives them, and the kind of `core.case` of the first character of each distinct word, int8.
+    """The words as `hashed` gives them, and the kind of `core.case` of the first character of each bare word, int8.
 
-    That is quicker than the first letter, and as good a sign: quotes are words of their own. Symbols are punctuation.
+    That is quicker than the first letter or digit, and as good a sign. Symbols are punctuation.
     """
     rows, ids, distinct = _distinct(column)
     first = pc.utf8_slice_codeunits(distinct, 0, 1)
@@ -105,11 +106,11 @@ def cased(column: pa.ChunkedArray | pa.Array) -> tuple[HashedWords, np.ndarray]:
 
 
 def _distinct(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array]:
-    """Row offsets, the words of all rows as indices into distinct words, and those."""
+    """Row offsets, the words of all rows as indices into distinct words, and those as they are when bare."""
     rows, words, _ = flatten(column)
     if not pa.types.is_dictionary(words.type):
         words = words.dictionary_encode()
-    return rows, words.indices.to_numpy(zero_copy_only=False), words.dictionary.cast(pa.large_string())
+    return rows, words.indices.to_numpy(zero_copy_only=False), all_bare(words.dictionary.cast(pa.large_string()))
 
 
 def _hashed(rows: np.ndarray, ids: np.ndarray, distinct: pa.Array) -> HashedWords:
@@ -208,5 +209,5 @@ def _look_up(words: pa.Array, wanted: np.ndarray, frequencies: dict[str, float])
     place = np.zeros(len(encoded.dictionary), dtype=np.int64)
     place[used] = np.arange(len(used))
     common[positions] = frequency.commonness(distinct, frequencies)[place[ids]]
-    cases[positions] = case.cases(distinct)[place[ids]]
+    cases[positions] = case.cases_with_breaks(distinct)[place[ids]]
     return common, cases

@@ -6,7 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xproj.columns import LinkColumn
-from xproj.core.case import CAPITAL, CASELESS, JOINER, KINDS, PUNCTUATION, SMALL, cases, contrast, count_links
+from xproj.core.case import (
+    BEFORE_BREAK,
+    CAPITAL,
+    CASELESS,
+    JOINER,
+    KINDS,
+    PUNCTUATION,
+    SMALL,
+    cases,
+    cases_with_breaks,
+    contrast,
+    count_links,
+)
 
 WORDS = 4
 row = st.dictionaries(
@@ -17,8 +29,8 @@ letters = st.lists(st.integers(0, KINDS - 1), min_size=WORDS, max_size=WORDS)
 
 def test_case_of_the_first_letter_or_digit():
     words = {
-        CAPITAL: ["Ana", "ÉTÉ", "Öl", "Ямал", "«Реал»", "(Öl"],
-        SMALL: ["ana", "été", "ямал", "ßen", "'ndrangheta"],
+        CAPITAL: ["Ana", "ÉTÉ", "Öl", "Ямал", "«Реал»", "(Öl", "l'Union"],
+        SMALL: ["ana", "été", "ямал", "ßen", "'ndrangheta", "L'endroit"],
         CASELESS: ["7th", "東京", "$", "$,", "+", "%", "§", "#", "&"],
         JOINER: ["-", "'", "’", "·", "・", ".", "/"],
         PUNCTUATION: ["«", "", "\u200b", "...", ",", "--", "``", "''", "。"],
@@ -26,6 +38,13 @@ def test_case_of_the_first_letter_or_digit():
     assert {kind: cases(of).tolist() for kind, of in words.items()} == {
         kind: [kind] * len(of) for kind, of in words.items()
     }
+
+
+def test_marks_behind_words_that_separate():
+    """Points do not: “St.”, “J.”."""
+    words = ["fish,", "Ana;", "7:", "中，", "fish", "St.", ",", "a,b", "§,"]
+    breaks = cases_with_breaks(words) - cases(words)
+    assert breaks.tolist() == [BEFORE_BREAK] * 4 + [0] * 4 + [BEFORE_BREAK] and breaks.dtype == np.int8
 
 
 @given(rows=st.lists(st.tuples(row, letters, letters), max_size=4))

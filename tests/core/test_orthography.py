@@ -13,7 +13,6 @@ from xproj.core.orthography import (
     MIN_LETTERS,
     MIN_SIMILARITY,
     folded,
-    normalise,
     spellings,
     transliterations,
 )
@@ -248,11 +247,6 @@ def test_words_with_digits_are_alike_only_when_equal():
 def test_words_without_letters_are_like_no_other():
     assert similarity(["\u200b", "", "word"], ["\u200b", "", "\u200b"]).tolist() == [0, 0, 0]
     assert similarity([], []).tolist() == []
-
-
-def test_normalise():
-    assert normalise("Ame\u0301lie") == "am\u00e9lie"
-    assert normalise("МОСКВА") == "москва"
 
 
 def phrases_like(source, target, entities, spans):

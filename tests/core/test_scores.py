@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.core import candidates, scores
-from xproj.core.case import CAPITAL, CASELESS, JOINER, KINDS, PUNCTUATION, SMALL
+from xproj.core.case import BEFORE_BREAK, CAPITAL, CASELESS, JOINER, KINDS, PUNCTUATION, SMALL
 from xproj.core.extension import BLOCKS, ENDS, PASSES
 from xproj.corpus_counts import UNKNOWN
 
@@ -95,6 +95,7 @@ def cost(t, entity, links, known):
     if known is None:
         return 0
     (source, source_case), (target, target_case) = known
+    source_case, target_case = ([kind % BEFORE_BREAK for kind in side] for side in (source_case, target_case))
     partners = [i for i, j, _ in links if j == t and entity[0] <= i < entity[1]]
     unlinked = [
         i
@@ -111,6 +112,11 @@ def cost(t, entity, links, known):
     return common
 
 
+def breaks(kinds):
+    """Words of punctuation, and words with a mark behind them that are not the last."""
+    return kinds.count(PUNCTUATION) + sum(kind >= BEFORE_BREAK for kind in kinds[:-1])
+
+
 def reference(entity, span, links, form, known=None):
     (first, last), (a, b) = entity, span
     n_s, n_t = last - first, b - a
@@ -122,8 +128,8 @@ def reference(entity, span, links, form, known=None):
         covered = len({i for i, _, _ in joining}) / n_s
         return 2 * len(linked & set(range(a, b))) / (n_t + len(linked)) * covered
     total = -sum(cost(t, entity, links, known) for t in {a, b - 1})
-    if known and PUNCTUATION not in known[0][1][first:last]:
-        total -= 2 * known[1][1][a:b].count(PUNCTUATION)
+    if known and not breaks(known[0][1][first:last]):
+        total -= 2 * breaks(known[1][1][a:b])
     for t in range(a, b):
         inside = sum(s for i, j, s in links if j == t and first <= i < last)
         total += value(inside, sum(s for i, j, s in links if j == t and not first <= i < last))
@@ -147,7 +153,8 @@ def test_vectors(form, links, expected):
 
 
 shares = st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.875]), min_size=WORDS, max_size=WORDS)
-letters = st.lists(st.integers(0, KINDS - 1), min_size=WORDS, max_size=WORDS)
+kinds = st.integers(0, KINDS - 1) | st.integers(CASELESS, KINDS - 1).map(lambda kind: kind + BEFORE_BREAK)
+letters = st.lists(kinds, min_size=WORDS, max_size=WORDS)
 sides = st.tuples(shares, letters)
 
 
@@ -196,10 +203,14 @@ def test_an_article_within_the_entity_begins_no_span():
         (JOINER, CASELESS, [0, 1, 1]),
         (JOINER, JOINER, [0, 0, 0]),
         (JOINER, PUNCTUATION, [0, 0, 0]),
+        (CASELESS + BEFORE_BREAK, CASELESS, [1, 0, 1]),
+        (CASELESS + BEFORE_BREAK, CASELESS + BEFORE_BREAK, [1, 0, 1]),
+        (CASELESS + BEFORE_BREAK, PUNCTUATION, [0, 0, 0]),
     ],
 )
 def test_punctuation_in_a_span_is_for_entities_that_have_some(mark, source, charged):
-    """Within the span, at its end, and both: marks that may join words cost at an edge only."""
+    """Within the span, at its end, and both: marks that may join words cost at an edge only, those behind a word only
+    before the last one; behind the last word of the entity they say nothing."""
     links = [(3, 4), (3, 5), (3, 6), (4, 7), (4, 5)]
     none, letters = [0.0] * WORDS, [CASELESS] * WORDS
     spans = [(4, 7), (5, 8), (4, 8)]

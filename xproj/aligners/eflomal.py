@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xproj.columns import LinkColumn, TokenColumn
-from xproj.core.orthography import normalise
+from xproj.core.bare_words import counted
 from xproj.core.symmetrize import cell_offsets, symmetrize
 from xproj.errors import BackendError
 
@@ -86,7 +86,7 @@ class EflomalAligner:
 def _pairs(source: TokenColumn, target: TokenColumn) -> Iterator[tuple[str, list[str], list[str]]]:
     """Digest, source words and target words of every row, as eflomal is given them."""
     for e, f in zip(source.rows(), target.rows(), strict=True):
-        left, right = ([normalise(word).replace(" ", "_") or "_" for word in words or []] for words in (e, f))
+        left, right = ([counted(word).replace(" ", "_") or "_" for word in words or []] for words in (e, f))
         digest = hashlib.blake2b("\n".join([*left, "", *right]).encode(), digest_size=16).hexdigest()
         yield digest, left, right
 

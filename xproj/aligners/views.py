@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xproj.core import capitals
-from xproj.core.orthography import normalise, spellings
+from xproj.core.bare_words import counted
+from xproj.core.orthography import spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,14 +40,14 @@ class Vocabulary:
         seen = self._seen
         for word in distinct:
             if word not in seen:
-                seen[word] = self._add(normalise(word))
+                seen[word] = self._add(counted(word))
         mapping = np.fromiter((seen[word] for word in distinct), dtype=np.int32, count=len(distinct))
         return mapping[ids] if len(ids) else ids
 
     def knows(self, tokens: TokenColumn) -> np.ndarray:
         """Which words of a column it has, (total,) bool; new ones stay unknown."""
         ids, distinct = tokens.encode()
-        known = np.fromiter((normalise(word) in self.ids for word in distinct), dtype=np.bool_, count=len(distinct))
+        known = np.fromiter((counted(word) in self.ids for word in distinct), dtype=np.bool_, count=len(distinct))
         return known[ids]
 
     def view(self, prefix: int) -> tuple[np.ndarray, list[str]]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numba import njit
 
+from xproj.core.bare_words import bare
 from xproj.core.digamma import digamma
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class CasePrior(NamedTuple):
 
 def _case(word: str) -> int:
     """The case of a word as it is written; -1 for one that is not made of letters."""
+    word = bare(word)
     letters = [letter for letter in word if letter.isalpha()]
     if not letters or any(letter.isdigit() for letter in word):
         return -1

@@ -12,10 +12,13 @@ which writes adjectives of names without capitals, and 0 for scripts without the
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
+
+from xproj.core.bare_words import REMEMBERED, bare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 KINDS = 5
 PUNCTUATION, JOINER, CASELESS, SMALL, CAPITAL = range(KINDS)
 JOINERS = frozenset("-‐‑'’·・‧./")
+# added to the kind of a word with a mark behind it that separates, as text cut at white space has them (“fish,”)
+BEFORE_BREAK = 8
+KIND = BEFORE_BREAK - 1  # the bits of the kind alone
+BREAKS = frozenset(",;:!?،؛؟、，。；：！？")
 
 
 def cases(words: Sequence[str]) -> np.ndarray:
@@ -33,8 +40,16 @@ def cases(words: Sequence[str]) -> np.ndarray:
     return np.fromiter(map(_case, words), np.int8, len(words))
 
 
+def cases_with_breaks(words: Sequence[str]) -> np.ndarray:
+    """The kind of each word, and BEFORE_BREAK where it is more than marks and ends with one of BREAKS; (n,) int8."""
+    kinds = cases(words)
+    ends = np.fromiter((word[-1:] in BREAKS for word in words), np.bool_, len(words))
+    return kinds + np.int8(BEFORE_BREAK) * (ends & (kinds > JOINER))
+
+
+@lru_cache(maxsize=REMEMBERED)
 def _case(word: str) -> int:
-    for letter in word:
+    for letter in bare(word):
         if letter.isalnum():
             return CAPITAL if letter.isupper() else SMALL if letter.islower() else CASELESS
     if any(map(_is_sign, word)):

@@ -81,7 +81,7 @@ def surroundings(
 
 
 def roles(free: np.ndarray, common: np.ndarray, case: np.ndarray) -> np.ndarray:
-    """BLOCKS, PASSES or ENDS of each target word, (total,) int8."""
+    """BLOCKS, PASSES or ENDS of each target word, (total,) int8; `case` may be with breaks."""
     kinds = np.where(common >= MOST_COMMON, PASSES, np.where(free, ENDS, BLOCKS))
     return np.where(case > JOINER, kinds, BLOCKS).astype(np.int8)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xproj.core.orthography import normalise
+from xproj.core.bare_words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class FrequencyCount:
         """Count the words of all rows, by their normalised form."""
         ids, words = tokens.encode()
         for word, count in zip(words, np.bincount(ids, minlength=len(words)).tolist(), strict=True):
-            self._counts[normalise(word)] += count
+            self._counts[counted(word)] += count
 
     def frequencies(self) -> dict[str, float]:
         """Relative frequency of every word that is not rare, sorted by word."""
@@ -44,5 +44,5 @@ class FrequencyCount:
 
 def commonness(words: Sequence[str], frequencies: Mapping[str, float]) -> np.ndarray:
     """g = f / (f + HALF) of each word, (n,) float32 in [0, 1); 0 for a word that is not in `frequencies`."""
-    found = np.fromiter((frequencies.get(normalise(word), 0.0) for word in words), np.float64, len(words))
+    found = np.fromiter((frequencies.get(counted(word), 0.0) for word in words), np.float64, len(words))
     return (found / (found + HALF)).astype(np.float32)

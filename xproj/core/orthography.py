@@ -17,7 +17,6 @@ in an abjad (Arabic, Hebrew, Syriac), which hardly writes them.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -81,11 +80,6 @@ class Spellings(NamedTuple):
     offsets: np.ndarray
     exact: np.ndarray
     kind: np.ndarray
-
-
-def normalise(word: str) -> str:
-    """The form under which an aligner counts a word: NFC, lower case."""
-    return unicodedata.normalize("NFC", word).lower()
 
 
 def spellings(source: Sequence[str], target: Sequence[str]) -> tuple[Spellings, Spellings]:

@@ -4,7 +4,7 @@ For an entity of n_s source words, a candidate of n_t target words, and T the ta
 
     raw        2 · |links between entity and candidate| / (n_s + n_t)                               unbounded
     bounded    f · cov,  f = 2 · |T ∩ candidate| / (n_t + |T|),  cov = share of source words linked into the candidate
-    posterior  (Σ value(w) − Σ cost(edge) − 2 · separators) / (n_s + n_t),   over the words w of entity and candidate,
+    posterior  (Σ value(w) − Σ cost(edge) − 2 · breaks) / (n_s + n_t),   over the words w of entity and candidate,
                value(w) = in + 0.95 · un − 0.5 · out,   cost(edge) = common + case + joiner
 
 In the posterior form each word's link mass, scaled down where it exceeds 1, is split into `in`, mass that joins entity
@@ -25,8 +25,9 @@ corpus against small letters (see `case`), if all source words of the entity lin
 first in its sentence. At an unlinked edge (see `extension`) the unlinked content words of the entity are its partners,
 and one capital is enough.
 
-Punctuation costs 2 for each word of it in a candidate, where the entity has none: a comma separates names. Marks that
-may join words (`case.JOINERS`) cost that at an edge only, where the entity has no punctuation of any kind.
+A comma separates names: each word of punctuation in a candidate costs 2 where the entity has none, and so does one of
+`case.BREAKS` behind a word that is not the last one of the candidate. Marks that may join words (`case.JOINERS`) cost
+that at an edge only, where the entity has no word of punctuation of any kind.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from xproj.core.case import CAPITAL, JOINER, PUNCTUATION, SMALL
+from xproj.core.case import BEFORE_BREAK, CAPITAL, JOINER, KIND, PUNCTUATION, SMALL
 from xproj.core.extension import LINKED, MOST_COMMON
 from xproj.core.link_mass import fill_linked_mass
 
@@ -49,8 +50,8 @@ AGAINST_SMALL = 0.6
 
 
 class Traits(NamedTuple):
-    """How common words are, in [0, 1), float32, and their case (see `case`), int8: by source and target word of all
-    rows, with row offsets. `contrast` is that of `case.contrast`.
+    """How common words are, in [0, 1), float32, and their case with breaks (see `case`), int8: by source and target
+    word of all rows, with row offsets. `contrast` is that of `case.contrast`.
 
     Words that stand in no candidate and in no entity may be left at 0. Empty arrays leave the traits out.
     """
@@ -83,12 +84,14 @@ def _fill_costs(
     target_common: np.ndarray,
     target_case: np.ndarray,
     contrast: float,
+    low: int,
+    high: int,
     cost: np.ndarray,
 ) -> None:
-    """Fill `cost` (words,) with what each target word of a row costs at an edge.
+    """Fill `cost` (words,) with what each target word of a row, from `low` up to `high`, costs at an edge.
 
     The links are those of the row, the entity begins at word `first` of its sentence; `of_source` is the link mass of
-    its words.
+    its words. Cases are with breaks.
     """
     # an entity of a failed row may reach beyond its sentence
     words, last = len(cost), min(first + len(of_source), len(source_common))
@@ -99,42 +102,50 @@ def _fill_costs(
         if first <= i < last:
             partner[t] = max(partner[t], min(outer, source_common[i]))
             linked[t] = True
-            capitals[t] &= source_case[i] == CAPITAL and i > 0
+            capitals[t] &= source_case[i] & KIND == CAPITAL and i > 0
     missing = False
     for i in range(first, last):
         content = of_source[i - first] < LINKED and source_common[i] < MOST_COMMON and source_case[i] > JOINER
-        missing |= content and source_case[i] == CAPITAL and i > 0
+        missing |= content and source_case[i] & KIND == CAPITAL and i > 0
     marked = False
     for i in range(first, last):
         marked |= source_case[i] <= JOINER
-    for t in range(words):
+    for t in range(low, high):
         cost[t] = COMMON * max(0.0, target_common[t] - partner[t])
         if target_case[t] == JOINER and not marked:
             cost[t] += AGAINST_PUNCTUATION
-        if target_case[t] == SMALL and (capitals[t] if linked[t] else missing):
+        if target_case[t] & KIND == SMALL and (capitals[t] if linked[t] else missing):
             cost[t] += AGAINST_SMALL * contrast
 
 
 @njit(cache=True)
-def _charge_separators(of_entity: np.ndarray, case: np.ndarray, value: np.ndarray) -> None:
-    """Take from `value`, prefix sums over the words of a row, what each word of punctuation costs there, unless the
-    entity has some, too. `of_entity` and `case` are the cases of its words and of those of the row."""
-    for kind in of_entity:
-        if kind == PUNCTUATION:
+def _charge_breaks(
+    of_entity: np.ndarray, case: np.ndarray, low: int, high: int, value: np.ndarray, breaks: np.ndarray
+) -> None:
+    """Take from `value`, prefix sums over the words of a row from `low` up to `high`, what each word of punctuation
+    costs, and fill `breaks` with the prefix sums of what marks behind words cost, unless the entity has either.
+
+    `of_entity` and `case` are the cases of its words and of those of the row, with breaks.
+    """
+    breaks[low : high + 1] = 0.0
+    for i in range(len(of_entity)):
+        if of_entity[i] == PUNCTUATION or (of_entity[i] >= BEFORE_BREAK and i < len(of_entity) - 1):
             return
     charged = 0.0
-    for t in range(len(case)):
+    for t in range(low, high):
         if case[t] == PUNCTUATION:
             charged += AGAINST_PUNCTUATION
         value[t + 1] -= charged
+        breaks[t + 1] = breaks[t] + (AGAINST_PUNCTUATION if case[t] >= BEFORE_BREAK else 0.0)
 
 
 @njit(cache=True)
-def _at_edges(cost: np.ndarray, a: int, b: int) -> float:
-    """What the first and the last word of [a, b) cost; a single word pays once, an empty span nothing."""
+def _costs(cost: np.ndarray, breaks: np.ndarray, a: int, b: int) -> float:
+    """What the first and the last word of [a, b) cost, and breaks before the last one; a single word pays once, an
+    empty span nothing."""
     if b <= a:
         return 0.0
-    return float(cost[a] + (cost[b - 1] if b - 1 > a else 0.0))
+    return float(cost[a] + (cost[b - 1] if b - 1 > a else 0.0) + breaks[b - 1] - breaks[a])
 
 
 @njit(cache=True)
@@ -168,7 +179,7 @@ def alignment(
     most = (entity_end - entity_start).max() if len(rows) else 0
     # one set of arrays serves all entities
     masses, costs, of_entity = np.empty((2, longest)), np.zeros(longest), np.empty((3, most))
-    sums = np.zeros((2, longest + 1))
+    sums, breaks = np.zeros((2, longest + 1)), np.zeros(longest + 1)
     for k in range(len(rows)):
         if offsets[k] == offsets[k + 1]:
             continue
@@ -179,9 +190,11 @@ def alignment(
         inside, outside, cost = masses[0, :words], masses[1, :words], costs[:words]
         of_source, covered, hits = of_entity[0, :n_s], of_entity[1, :n_s], of_entity[2, :n_s]
         fill_linked_mass(first, last, source, target, score, inside, outside, of_source)
-        # prefix sums over the target words: value, number of linked words
+        # prefix sums over the target words that candidates reach: value, number of linked words
+        low, high = start[offsets[k] : offsets[k + 1]].min(), end[offsets[k] : offsets[k + 1]].max()
         value, linked = sums[0], sums[1]
-        for t in range(words):
+        value[low] = linked[low] = 0.0
+        for t in range(low, high):
             value[t + 1] = value[t] + _value(inside[t], outside[t])
             linked[t + 1] = linked[t] + (1.0 if inside[t] > 0.0 else 0.0)
         if len(target_common):
@@ -189,9 +202,9 @@ def alignment(
             there = slice(target_offsets[row], target_offsets[row + 1])
             _fill_costs(
                 first, of_source, source, target, source_common[here], source_case[here], target_common[there],
-                target_case[there], contrast, cost,
+                target_case[there], contrast, low, high, cost,
             )  # fmt: skip
-            _charge_separators(source_case[here][first:last], target_case[there], value)
+            _charge_breaks(source_case[here][first:last], target_case[there], low, high, value, breaks)
         for c in range(offsets[k], offsets[k + 1]):
             a, b = start[c], end[c]
             covered[:], hits[:] = 0.0, 0.0
@@ -206,9 +219,9 @@ def alignment(
                 hit = 0.0
                 for i in range(n_s):
                     hit += min(1.0, hits[i])
-                out[c] = 2.0 * (linked[b] - linked[a]) / (b - a + linked[words]) * hit / n_s
+                out[c] = 2.0 * (linked[b] - linked[a]) / (b - a + (inside > 0.0).sum()) * hit / n_s
             else:
-                total = value[b] - value[a] - _at_edges(cost, a, b)
+                total = value[b] - value[a] - _costs(cost, breaks, a, b)
                 for i in range(n_s):
                     total += _value(covered[i], max(0.0, of_source[i] - covered[i]))
                 out[c] = total / length

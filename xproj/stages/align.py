@@ -30,7 +30,7 @@ class Align(Stage):
     """Which word of the target sentence is which word of the source sentence."""
 
     name = "align"
-    version = 11
+    version = 12
     required = ("id", *TOKENS)
     optional = ("status",)
     keys = ("language", "source")
