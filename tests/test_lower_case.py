@@ -123,5 +123,6 @@ def test_the_stage_learns_what_the_filter_asks(tmp_path, chosen):
     stage = Project(Recipe.model_validate({**given, "project": chosen}))
     assert stage.needs_fit()
     stage.fit([rows], tmp_path)
-    assert type(stage)(stage.recipe, tmp_path).map(rows).counts["entities.dropped.filtered"] == 1
+    counts = type(stage)(stage.recipe, tmp_path).map(rows).counts
+    assert counts["entities.dropped.filtered"] == counts["entities.filtered.capitals"] == 1
     assert not Project(Recipe.model_validate({**given, "project": {"solver": "hull"}})).needs_fit()

@@ -53,6 +53,8 @@ def project(rows, *, columns=None, **settings):
 def check_accounting(given, result):
     """Each source entity once, as an entity or as a loss; a row has entities if and only if it is ok."""
     assert len(result.target_entities) == len(result.dropped) == len(result.status) == given.num_rows
+    filtered = sum(d["reason"] == "filtered" for row in result.dropped.to_pylist() for d in row)
+    assert filtered == sum(result.filtered.values()) and 0 not in result.filtered.values()
     columns = (given["source_entities"], given["target_tokens"], result.target_entities, result.dropped)
     for row, (source, target, entities, dropped) in enumerate(zip(*(c.to_pylist() for c in columns), strict=True)):
         assert (entities is None) == (STATUSES[result.status[row]] != OK)
@@ -136,6 +138,15 @@ def test_an_easy_sentence(solver, form):
 def test_entities_stand_in_the_order_of_the_target(solver):
     row = ("a b", "y x", [(0, 1, "A"), (1, 2, "B")], [(0, 1), (1, 0)])
     assert project([row], solver=solver)[0] == [[(0, 1, "B", 1), (1, 2, "A", 0)]]
+
+
+def test_what_each_filter_rejects_is_counted_apart():
+    incomplete = ("a b c", "x y z", [(0, 3, "PER")], [(0, 0), (1, 1)])
+    found = projection.project(table([incomplete] * 2), recipe.Project(alignment_form="raw", filter="strict"))
+    assert found.filtered == {"completeness": 2}
+    found = projection.project(table([(*PAIR, LINKS[:2])]), recipe.Project(drop="sentence"))
+    assert found.filtered == {"sentence": 1}
+    assert projection.project(table([(*PAIR, LINKS)]), recipe.Project()).filtered == {}
 
 
 @pytest.mark.parametrize("solver", SOLVERS)

@@ -52,6 +52,8 @@ def refined(rows, backs, mode, counts=None, **options):
         for found in result
     ]
     lost = {d["source_entity"]: d["reason"] for d in result.projected.dropped.to_pylist()[0]}
+    if mode == "filter":
+        assert set(result.projected.filtered) <= {"refine"} >= set(result.direct.filtered)
     return spans[0], lost, spans[1]
 
 

@@ -17,7 +17,17 @@ from xproj.columns import combine
 from xproj.core import filters, heuristic, hull, ilp, matching
 from xproj.problems import read_problem
 from xproj.schema import STATUSES, status_codes
-from xproj.solution import KEPT, LOW_SCORE, NO_LINK, OVERLAP, REJECTED, ROW_FAILED, Solution
+from xproj.solution import (
+    IN_SMALL_LETTERS,
+    INCOMPLETE,
+    KEPT,
+    LOW_SCORE,
+    NO_LINK,
+    OVERLAP,
+    ROW_FAILED,
+    TAKEN_ALONG,
+    Solution,
+)
 from xproj.span_scores import length_scores, precedent_scores, score_candidates
 
 if TYPE_CHECKING:
@@ -34,11 +44,13 @@ OK, UNLABELLED, FILTERED, EMPTY_SOURCE, EMPTY_TARGET = (
 
 
 class Projected(NamedTuple):
-    """The columns that `project` adds, and the status of each row as indices into STATUSES."""
+    """The columns that `project` adds, the status of each row as indices into STATUSES, and how many entities each
+    filter rejected."""
 
     target_entities: pa.Array
     dropped: pa.Array
     status: np.ndarray
+    filtered: dict[str, int]
 
 
 def project(table: pa.Table, settings: Project, corpus: CorpusCounts | None = None) -> Projected:
@@ -99,10 +111,10 @@ def conclude(problem: Problem, solution: Solution, settings: Project, status: np
     if settings.drop == "sentence":
         lost = np.bincount(problem.rows[reason >= 0], minlength=len(status)) > 0
         status = np.where(lost & (status == OK), FILTERED, status).astype(np.int32)
-        reason[(reason == KEPT) & lost[problem.rows]] = REJECTED
+        reason[(reason == KEPT) & lost[problem.rows]] = TAKEN_ALONG
     solution = solution._replace(reason=reason)
     entities = solution.target_entities(problem.entities, problem.rows, status == OK)
-    return Projected(entities, solution.dropped(problem.entities, problem.rows), status)
+    return Projected(entities, solution.dropped(problem.entities, problem.rows), status, solution.filtered())
 
 
 def _match(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCounts | None) -> Solution:
@@ -214,7 +226,7 @@ def _filter(
     solution = _complete(problem, settings, solution)
     if not (settings.filters_capitals and corpus and corpus.small_spans):
         return solution
-    return solution.without(lower_case.exceptional(table, problem, solution, corpus.small_spans), REJECTED)
+    return solution.without(lower_case.exceptional(table, problem, solution, corpus.small_spans), IN_SMALL_LETTERS)
 
 
 def _complete(problem: Problem, settings: Project, solution: Solution) -> Solution:
@@ -236,4 +248,4 @@ def _complete(problem: Problem, settings: Project, solution: Solution) -> Soluti
         rows, entities.start[solution.owner], entities.end[solution.owner], solution.start, solution.end, asked,
         links.offsets, links.source, links.target, *(rule in rules for rule in filters.RULES), settings.grows,
     )  # fmt: skip
-    return solution.without(rejected, REJECTED)
+    return solution.without(rejected, INCOMPLETE)

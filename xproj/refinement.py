@@ -25,7 +25,7 @@ from xproj.core import refinement
 from xproj.core.link_sets import either
 from xproj.errors import SchemaError
 from xproj.rows import only
-from xproj.solution import KEPT, OVERLAP, REJECTED, Solution
+from xproj.solution import KEPT, NOT_CONFIRMED, OVERLAP, Solution
 
 if TYPE_CHECKING:
     from xproj.columns import Bool
@@ -78,7 +78,7 @@ def project(table: pa.Table, settings: Project, corpus: CorpusCounts | None = No
         solution = projection.solve(_replaced(table, back), settings, same, live)[1]
     if mode == "filter":
         agreeing = refinement.agreeing(*direct[:3], *solution[:3])
-        solution = direct.without(~agreeing, REJECTED)
+        solution = direct.without(~agreeing, NOT_CONFIRMED)
     elif mode == "fallback":
         solution = _fallen_back(problem, direct, solution)
     refined, alone = (projection.conclude(problem, found, settings, status) for found in (solution, direct))

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 
 KEPT = -1
 NO_LINK, LOW_SCORE, OVERLAP, REJECTED, ROW_FAILED = range(len(DROP_REASONS))
+# what rejected it, in more words: all of them are REJECTED to the reader, and counted apart
+FILTERS = ("completeness", "capitals", "sentence", "refine")
+INCOMPLETE, IN_SMALL_LETTERS, TAKEN_ALONG, NOT_CONFIRMED = range(len(DROP_REASONS), len(DROP_REASONS) + len(FILTERS))
 
 
 class Solution(NamedTuple):
     """Target spans, and what became of each entity.
 
     `owner`, `start`, `end` and `score` (spans,): the entity and the words of each span; an entity may have several.
-    `reason` (entities,): KEPT, which means that it has a span, or an index into DROP_REASONS.
+    `reason` (entities,): KEPT, which means that it has a span, or an index into DROP_REASONS and FILTERS, one after the
+    other.
     """
 
     owner: np.ndarray
@@ -60,11 +64,18 @@ class Solution(NamedTuple):
         values = pa.StructArray.from_arrays(fields, fields=list(TARGET_ENTITY))
         return build_list(_offsets(rows[owner], len(ok)), values, ok)
 
+    def filtered(self) -> dict[str, int]:
+        """How many entities each filter rejected, those that rejected none left out."""
+        counts = np.bincount(np.maximum(self.reason, 0), minlength=len(DROP_REASONS) + len(FILTERS))
+        found = zip(FILTERS, counts[len(DROP_REASONS) :].tolist(), strict=True)
+        return {name: count for name, count in found if count}
+
     def dropped(self, entities: EntityColumn, rows: np.ndarray) -> pa.Array:
         """The entities that were lost, with their reasons."""
         lost = np.flatnonzero(self.reason != KEPT)
         number = lost - entities.offsets[rows[lost]]
-        codes = pa.array(self.reason[lost].astype(np.int32))
+        reason = self.reason[lost]
+        codes = pa.array(np.where(reason < len(DROP_REASONS), reason, REJECTED).astype(np.int32))
         reasons = pa.DictionaryArray.from_arrays(codes, pa.array(DROP_REASONS)).cast(pa.string())
         values = pa.StructArray.from_arrays([pa.array(number.astype(np.int16)), reasons], fields=list(DROPPED))
         return build_list(_offsets(rows[lost], len(entities)), values)

@@ -24,7 +24,7 @@ REASONS = {
     "no_link": "no target word was aligned with it",
     "low_score": "its best span scored too low",
     "overlap": "another entity took its span",
-    "filtered": "the completeness filter removed it",
+    "filtered": "a filter removed it: incomplete, or a name that became an adjective",
     "row_failed": "its sentence failed",
 }
 

@@ -91,6 +91,7 @@ class Project(Stage):
         reasons = Counter(pc.struct_field(pc.list_flatten(projected.dropped), "reason").to_pylist())
         counts["entities.projected"] = with_span(table["source_entities"], projected.target_entities)
         counts |= {f"entities.dropped.{reason}": n for reason, n in sorted(reasons.items())}
+        counts |= {f"entities.filtered.{name}": n for name, n in projected.filtered.items()}
         if counts["entities"] != counts["entities.projected"] + reasons.total():
             raise AssertionError(f"the accounting of project does not close: {counts}")
         columns = {
