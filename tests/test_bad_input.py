@@ -188,7 +188,11 @@ def test_plain_files(tmp_path, capfd, case, stage):
 
 @pytest.mark.parametrize(
     ("output", "words"),
-    [("file/out.parquet", "file is a file; choose another place"), ("mine", "xproj has not made")],
+    [
+        ("file/out.parquet", "file is a file; choose another place"),
+        ("file/a/b/out.parquet", "file is a file; choose another place"),
+        ("mine", "xproj has not made"),
+    ],
 )
 def test_plain_places(tmp_path, capfd, output, words):
     pq.write_table(linked(), tmp_path / "in.parquet")
@@ -198,6 +202,16 @@ def test_plain_places(tmp_path, capfd, output, words):
     refused(capfd, "project", "--input", tmp_path / "in.parquet", "--output", tmp_path / output, words=words)
     assert sorted(os.listdir(tmp_path)) == ["file", "in.parquet", "mine"]
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("stage", ["ingest", "align", "project", "vote"])
+def test_a_refused_input_leaves_no_folder(tmp_path, capfd, stage):
+    names = ("in.conll", "other.conll") if stage == "vote" else ("in.conll",)
+    for name in names:
+        (tmp_path / name).write_text("Ana B-PER\nran\n")
+    inputs = [tmp_path / name for name in names] if stage == "vote" else ["--input", tmp_path / names[0]]
+    refused(capfd, stage, *inputs, "--output", tmp_path / "new" / "er" / "out.parquet", words="in.conll")
+    assert sorted(os.listdir(tmp_path)) == sorted(names)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

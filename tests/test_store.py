@@ -172,6 +172,19 @@ def test_what_fails_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_folders_of_what_fails_are_removed_unless_something_lies_in_them(tmp_path):
+    for left in ((), ("kept",)):
+        with pytest.raises(ValueError), store.written(tmp_path / "a" / "b" / "out") as temporary:
+            temporary.write_text("half")
+            for name in left:
+                (tmp_path / "a" / name).write_text("theirs")
+            raise ValueError
+        assert [path.name for path in tmp_path.rglob("*")] == (["a", "kept"] if left else [])
+    with store.written(tmp_path / "a" / "b" / "out") as temporary:
+        temporary.write_text("whole")
+    assert (tmp_path / "a" / "b" / "out").read_text() == "whole"
+
+
 def test_an_error_names_the_place_and_not_its_temporary_name(tmp_path):
     with (
         pytest.raises(CorpusError, match="^" + str(tmp_path / "x") + ": empty") as raised,

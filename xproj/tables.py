@@ -158,17 +158,18 @@ def sink(output: Path, footer: Mapping[str, Any], form: str = "parquet") -> Iter
 
 
 def check_place(output: Path) -> None:
-    """Make the folders that a place lies in, and refuse it before any work is done: one that cannot be written, or
-    somebody else's folder at its name.
+    """Refuse a place before any work is done: one that cannot be written, or somebody else's folder at its name.
+
+    Folders that are not there yet are made when something is written.
 
     Raises:
         StoreError: says which.
     """
-    if output.parent.is_file():
-        raise StoreError(f"{output}: {output.parent} is a file; choose another place")
     with store.placing(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        probe = store.aside(output)
+        folder = next(folder for folder in output.absolute().parents if folder.exists())
+        if folder.is_file():
+            raise StoreError(f"{output}: {folder} is a file; choose another place")
+        probe = store.aside(folder / output.name)
         probe.touch()
         probe.unlink()
     if not output.is_dir():

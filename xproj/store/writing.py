@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from xproj import processes
@@ -69,14 +69,17 @@ def written(path: Path, *, folder: bool = False, replace: bool = False) -> Itera
     """A temporary file name (or an empty temporary folder) that becomes `path` when the block ends well.
 
     A file is replaced. A folder that is there already was finished by another process and is kept, having the same
-    content, unless `replace` is set. Of processes that were started together only the first one's remains.
+    content, unless `replace` is set. Of processes that were started together only the first one's remains. Folders that
+    it lies in are made, and removed again when the block fails and left nothing in them.
 
     Raises:
         StoreError: the place cannot be written.
     """
     temporary = aside(path)
+    made: list[Path] = []
     try:
         with placing(path):
+            made += (parent for parent in path.parents if not parent.exists())
             path.parent.mkdir(parents=True, exist_ok=True)
             remove(temporary)
             if folder:
@@ -89,6 +92,10 @@ def written(path: Path, *, folder: bool = False, replace: bool = False) -> Itera
         raise type(error)(str(error).replace(str(temporary), str(path))) from error
     finally:
         remove(temporary)
+        if not path.exists():
+            for parent in made:
+                with suppress(OSError):
+                    parent.rmdir()
 
 
 def publish(temporary: Path, path: Path, *, replace: bool = False) -> None:
