@@ -35,6 +35,7 @@ LANGUAGES = (
     "deu_Latn", "swh_Latn", "rus_Cyrl", "arb_Arab", "fin_Latn", "hin_Deva", "tur_Latn", "zho_Hans", "ell_Grek",
     "jpn_Jpan",
 )  # fmt: skip
+ABSA_LINKS = ("awesome", "simalign-itermax", "fast_align-gdfa", "mgiza-gdfa")
 SAMPLE = Path(__file__).parent.parent / "data" / "sample"
 
 
@@ -65,7 +66,7 @@ def gold_corpora(data: Path) -> list[Corpus]:
     ]
     absa = [
         Corpus(f"ABSA {code} {split}", f"absa/en.{split}.conll", f"absa/{code}.{split}.conll", code, split == "train",
-               tuple(f"absa/en-{code}.{split}.{links}.align" for links in ("awesome", "simalign-itermax")))
+               tuple(f"absa/en-{code}.{split}.{links}.align" for links in ABSA_LINKS))
         for code in ("es", "fr") for split in ("train", "test")
     ]  # fmt: skip
     transalign = Corpus(
