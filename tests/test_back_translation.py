@@ -6,7 +6,7 @@ import pytest
 from small import corpus, here, write_project
 from test_translate_routes import run_route
 
-from xproj import pipeline, recipe, stages, translators
+from xproj import planning, recipe, stages, translators
 from xproj.columns import EntityColumn
 from xproj.core.markers import Marked, Piece
 from xproj.core.text_markers import decode_brackets, decode_tags
@@ -106,7 +106,7 @@ def test_project_reads_the_marks_that_translate_writes():
     marked = {"translator": "fake", "markers": "xml"}
     one = made(route="translate-train", translate=marked, project={"candidates": "markers"})
     assert one.project.markers == "xml"
-    assert "entity_translations" in pipeline.chain(one, {})["project"].columns[1]
+    assert "entity_translations" in planning.chain(one, {})["project"].columns[1]
     with pytest.raises(RecipeError, match=r"\[project\] markers = 'blanks', but \[translate\] writes 'xml'"):
         made(route="translate-train", translate=marked, project={"candidates": "markers", "markers": "blanks"})
 
@@ -122,13 +122,13 @@ def test_back_follows_translate_where_it_does_not_say():
         made(back={"translator": "fake", "back_translate": True})
     train = made(route="translate-train", translate={"translator": "fake", "back_translate": True})
     with pytest.raises(RecipeError, match="the target sentence is that translation already"):
-        pipeline.chain(train, {})
+        planning.chain(train, {})
 
 
 def test_fingerprints_of_what_a_back_translation_does_not_touch_stay():
     test = {"route": "translate-test", "tag": {"model": "m"}}
     plain, back, marked = (
-        pipeline.chain(made(**test, translate={"translator": "fake", **extra}, **more), {})
+        planning.chain(made(**test, translate={"translator": "fake", **extra}, **more), {})
         for extra, more in (
             ({}, {}),
             ({"back_translate": True}, {}),
@@ -141,7 +141,7 @@ def test_fingerprints_of_what_a_back_translation_does_not_touch_stay():
     assert back["back"].folder != marked["back"].folder and marked["translate"].folder == plain["translate"].folder
     refine = {"align": {"refine": "fallback"}}
     one, two = (
-        pipeline.chain(made(**test, **refine, translate={"translator": "fake", "back_translate": True}, back=b), {})
+        planning.chain(made(**test, **refine, translate={"translator": "fake", "back_translate": True}, back=b), {})
         for b in ({}, {"markers": "xml"})
     )
     assert "back" in one["align"].sources and "back" in one["project"].sources

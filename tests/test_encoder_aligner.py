@@ -5,7 +5,7 @@ import pytest
 import small_models
 from scipy.special import softmax
 
-from xproj import aligners, pipeline, recipe, stages
+from xproj import aligners, planning, recipe, stages
 from xproj.aligners import encoder as module
 from xproj.aligners import sides
 from xproj.columns import TokenColumn
@@ -165,7 +165,7 @@ def test_batches_are_hashed_in_half_precision_only():
             ingest=recipe.Ingest(), align=recipe.Align(aligner="awesome", **align), language="swh_Latn",
             runtime=recipe.Runtime(batch_tokens=batch_tokens),
         )  # fmt: skip
-        return pipeline.chain(made, {})["align"].provenance.fingerprint
+        return planning.chain(made, {})["align"].provenance.fingerprint
 
     assert fingerprint(100) == fingerprint(200)
     assert fingerprint(100, dtype="bfloat16") != fingerprint(200, dtype="bfloat16")

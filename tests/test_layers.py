@@ -1,6 +1,7 @@
 """Imports point one way, and the command line starts without its engines."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +23,8 @@ LAYERS = [
     {"aligners", "evaluation", "projection", "taggers", "translators"},
     {"scorers", "refinement", "distillation", "precedents"},
     {"stages"},
-    {"pipeline", "tables"},
+    {"planning", "tables"},
+    {"pipeline"},
     {"analysis", "ensembling", "inspection", "plain", "scoring", "executors", "voting"},
     {"console", "doctor", "starter"},
     {"commands", "commands_corpora"},
@@ -79,3 +81,9 @@ def test_the_command_line_is_light():
     heavy = "torch", "spacy", "numba", "ray", "scipy", "pyarrow", "numpy", "pydantic"
     code = f"import sys, xproj.cli; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_the_docs_show_the_layers():
+    design = (PACKAGE.parent / "docs" / "design.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| ((?:`\w+`(?:, )?)+) \|", design, re.MULTILINE)
+    assert {int(level): set(re.findall(r"\w+", names)) for level, names in rows} == dict(enumerate(LAYERS))

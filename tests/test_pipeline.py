@@ -12,7 +12,8 @@ from xproj import pipeline, recipe, scorers, stages, store
 from xproj.columns import LINK, EntityColumn
 from xproj.errors import CorpusError, RecipeError, StoreError
 from xproj.inspection import removable, show, status, verify
-from xproj.pipeline import Run, chain, plan
+from xproj.pipeline import Run
+from xproj.planning import chain, plan
 from xproj.schema import conform
 
 RAW = {"ingest.path": "r", "evaluate.gold": "g"}

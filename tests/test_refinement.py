@@ -15,7 +15,7 @@ from xproj.columns import LinkColumn
 from xproj.core.refinement import MODES
 from xproj.corpus_counts import count
 from xproj.errors import SchemaError
-from xproj.pipeline import advice
+from xproj.planning import advice
 from xproj.schema import COLUMNS, STATUSES, conform
 from xproj.stages import Project
 

@@ -8,7 +8,7 @@ import pytest
 from small import here, run_here
 from test_projection import check_accounting
 
-from xproj import pipeline, projection, recipe, stages, store, translators
+from xproj import planning, projection, recipe, stages, store, translators
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.errors import RecipeError, SchemaError
 from xproj.inspection import status
@@ -126,17 +126,17 @@ def test_marks_need_labels_and_a_translator_that_carries_them():
     with pytest.raises(RecipeError, match="labels on the side that is translated"):
         stages.Translate(made(route="translate-test", translate=marked))
     with pytest.raises(RecipeError, match="too late for"):
-        pipeline.chain(made(translate=marked, tag={"model": "m"}), {})
+        planning.chain(made(translate=marked, tag={"model": "m"}), {})
     with pytest.raises(RecipeError, match=r"'marked_text', which no stage .* add \[translate\] with markers"):
-        pipeline.chain(made(project={"candidates": "markers"}), {})
+        planning.chain(made(project={"candidates": "markers"}), {})
 
 
 def test_links_are_not_made_when_nothing_reads_them():
     marked = {"translator": "apertium", "markers": "blanks"}
-    steps = pipeline.chain(made(translate=marked, project={"candidates": "markers"}), {})
+    steps = planning.chain(made(translate=marked, project={"candidates": "markers"}), {})
     assert list(steps) == ["ingest", "translate", "project", "silver"]
     judged = made(translate=marked, project={"candidates": "markers", "filter": "strict"})
-    assert "align" in pipeline.chain(judged, {})
+    assert "align" in planning.chain(judged, {})
 
 
 class Wrong:

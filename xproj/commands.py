@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from xproj import console, executors, inspection, pipeline, plain, recipe, store
+from xproj import console, executors, inspection, pipeline, plain, planning, recipe, store
 from xproj.errors import RecipeError, StoreError, XprojError, unknown
 from xproj.pipeline import Run
 
@@ -118,7 +118,7 @@ def plan(choice: Choice, as_json: bool) -> None:
         made.add_row(task["language"], task["stage"], task["folder"], task["reason"])
     console.emit(tasks, made, as_json=as_json)
     for one in runs:
-        for line in pipeline.advice(one.recipe):
+        for line in planning.advice(one.recipe):
             console.say(line)
 
 

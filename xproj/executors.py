@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from xproj.pipeline import Run, Task
+    from xproj.pipeline import Run
+    from xproj.planning import Task
 
 LEDGER = "ledger.jsonl"
 RECIPES = "recipes"
