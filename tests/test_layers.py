@@ -28,7 +28,7 @@ LAYERS = [
     {"analysis", "ensembling", "inspection", "plain", "scoring", "executors", "voting"},
     {"console", "doctor", "starter"},
     {"commands", "commands_corpora"},
-    {"cli_options"},
+    {"cli_options", "commands_stages"},
     {"cli_stages", "cli_corpora"},
     {"cli"},
     {"__main__"},

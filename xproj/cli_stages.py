@@ -48,11 +48,11 @@ def _stage(name: str, about: str, given: Any = Input) -> None:
         json: Json = False,
         quiet: Quiet = False,
     ) -> None:
-        from xproj import commands
+        from xproj import commands, commands_stages
 
-        place = commands.Place(input_, output, source, shard_size)
+        place = commands_stages.Place(input_, output, source, shard_size)
         choice = commands.Choice(recipe, None if language is None else [language], set_, limit, runs)
-        commands.stage(name, choice, place, commands.How(shard, fit, workers, json, quiet))
+        commands_stages.stage(name, choice, place, commands_stages.How(shard, fit, workers, json, quiet))
 
     command.__annotations__["input_"] = given
     app.command(name, help=about)(command)
@@ -103,11 +103,11 @@ def tag(
 
     Example: `xproj tag --input A.parquet --output B.parquet --set tag.tagger=spacy --set tag.model=MODEL`
     """
-    from xproj import commands
+    from xproj import commands, commands_stages
 
-    place = commands.Place(input_, output, source, shard_size, side=side, probabilities=probabilities)
+    place = commands_stages.Place(input_, output, source, shard_size, side=side, probabilities=probabilities)
     choice = commands.Choice(recipe, None if language is None else [language], set_, limit, runs)
-    commands.stage("tag", choice, place, commands.How(shard, fit, workers, json, quiet))
+    commands_stages.stage("tag", choice, place, commands_stages.How(shard, fit, workers, json, quiet))
 
 
 _stage(
@@ -143,11 +143,11 @@ def align(
 
     Example: `xproj align --input corpus.parquet --output links.txt --language swh --format pharaoh`
     """
-    from xproj import commands
+    from xproj import commands, commands_stages
 
-    place = commands.Place(input_, output, source, shard_size, form=form)
+    place = commands_stages.Place(input_, output, source, shard_size, form=form)
     choice = commands.Choice(recipe, None if language is None else [language], set_, limit, runs)
-    commands.stage("align", choice, place, commands.How(shard, fit, workers, json, quiet))
+    commands_stages.stage("align", choice, place, commands_stages.How(shard, fit, workers, json, quiet))
 
 
 _stage(
@@ -190,10 +190,10 @@ def train(
 
     Example: `xproj train silver/ --output tagger --language swh_Latn --set train.epochs=30`
     """
-    from xproj import commands
+    from xproj import commands, commands_stages
 
     choice = commands.Choice(data, None if language is None else [language], set_, limit, runs)
-    commands.train(choice, output, commands.How(None, fit, workers, json, quiet))
+    commands_stages.train(choice, output, commands_stages.How(None, fit, workers, json, quiet))
 
 
 @app.command()
@@ -232,8 +232,8 @@ def evaluate(
 
     Example: `xproj evaluate --compare a.parquet b.parquet --input gold.parquet`
     """
-    from xproj import commands
+    from xproj import commands, commands_stages
 
     choice = commands.Choice(recipe, None if language is None else [language], set_, limit, runs)
-    what = commands.Evaluation(input_, model, tagger, links, gold, compare)
-    commands.evaluate(choice, what, commands.How(None, fit, workers, json, quiet))
+    what = commands_stages.Evaluation(input_, model, tagger, links, gold, compare)
+    commands_stages.evaluate(choice, what, commands_stages.How(None, fit, workers, json, quiet))
