@@ -86,23 +86,25 @@ def _fill_costs(
     contrast: float,
     low: int,
     high: int,
+    partner: np.ndarray,
+    small: np.ndarray,
     cost: np.ndarray,
 ) -> None:
     """Fill `cost` (words,) with what each target word of a row, from `low` up to `high`, costs at an edge.
 
     The links are those of the row, the entity begins at word `first` of its sentence; `of_source` is the link mass of
-    its words. Cases are with breaks.
+    its words. Cases are with breaks. `partner` and `small` (words,) are room for what the words are linked to: how
+    common that is (-1 without a link), and whether any of it has no capital.
     """
     # an entity of a failed row may reach beyond its sentence
-    words, last = len(cost), min(first + len(of_source), len(source_common))
+    last = min(first + len(of_source), len(source_common))
     outer = max(source_common[first], source_common[last - 1]) if first < last else 0.0
-    partner, linked, capitals = np.zeros(words), np.zeros(words, dtype=np.bool_), np.ones(words, dtype=np.bool_)
+    partner[:], small[:] = -1.0, False
     for x in range(len(link_source)):
         i, t = link_source[x], link_target[x]
         if first <= i < last:
             partner[t] = max(partner[t], min(outer, source_common[i]))
-            linked[t] = True
-            capitals[t] &= source_case[i] & KIND == CAPITAL and i > 0
+            small[t] |= source_case[i] & KIND != CAPITAL or i == 0
     missing = False
     for i in range(first, last):
         content = of_source[i - first] < LINKED and source_common[i] < MOST_COMMON and source_case[i] > JOINER
@@ -111,10 +113,10 @@ def _fill_costs(
     for i in range(first, last):
         marked |= source_case[i] <= JOINER
     for t in range(low, high):
-        cost[t] = COMMON * max(0.0, target_common[t] - partner[t])
+        cost[t] = COMMON * max(0.0, target_common[t] - max(0.0, partner[t]))
         if target_case[t] == JOINER and not marked:
             cost[t] += AGAINST_PUNCTUATION
-        if target_case[t] & KIND == SMALL and (capitals[t] if linked[t] else missing):
+        if target_case[t] & KIND == SMALL and (not small[t] if partner[t] >= 0.0 else missing):
             cost[t] += AGAINST_SMALL * contrast
 
 
@@ -180,6 +182,7 @@ def alignment(
     # one set of arrays serves all entities
     masses, costs, of_entity = np.empty((2, longest)), np.zeros(longest), np.empty((3, most))
     sums, breaks = np.zeros((2, longest + 1)), np.zeros(longest + 1)
+    partner, small = np.empty(longest), np.empty(longest, dtype=np.bool_)
     for k in range(len(rows)):
         if offsets[k] == offsets[k + 1]:
             continue
@@ -202,7 +205,7 @@ def alignment(
             there = slice(target_offsets[row], target_offsets[row + 1])
             _fill_costs(
                 first, of_source, source, target, source_common[here], source_case[here], target_common[there],
-                target_case[there], contrast, low, high, cost,
+                target_case[there], contrast, low, high, partner[:words], small[:words], cost,
             )  # fmt: skip
             _charge_breaks(source_case[here][first:last], target_case[there], low, high, value, breaks)
         for c in range(offsets[k], offsets[k + 1]):
