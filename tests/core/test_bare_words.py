@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from xproj.core.bare_words import MARKS, all_bare, bare, counted
 
-letters = st.sampled_from([*"lLdunaéÉzß'’’,.;-–«»“”()。，۔7%\u0301", "Ж", "中"])
+letters = st.sampled_from([*"lLdunaéÉzß'’’,.;-–«»“”()。，۔7%\u0301", "Ж", "中", "\u00a0", "\u200b"])
 
 
 @pytest.mark.parametrize(
@@ -23,11 +23,15 @@ letters = st.sampled_from([*"lLdunaéÉzß'’’,.;-–«»“”()。，۔7%\u
         ("L’été", "été"),
         ("«d'Artagnan»", "Artagnan"),
         ("qu'elle", "elle"),
+        ("Qu’elle", "elle"),
+        ("O'Brien", "Brien"),
         ("dell'Unione", "Unione"),
         ("'s", "s"),
         # names with an ending, and what is too short to be a word of its own
         ("Van'daki", "Van'daki"),
         ("AB'nin", "AB'nin"),
+        ("Ma'rib", "Ma'rib"),
+        ("п'ятниця", "п'ятниця"),
         ("we'll", "we'll"),
         ("don't", "don't"),
         ("rock'n'roll", "rock'n'roll"),

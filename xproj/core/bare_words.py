@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SENTENCE_MARKS = ".,;:!?…'\"¿¡،؛؟۔।॥။、。，；：！？｡､"
-# an article or a preposition whose vowel is left out: one or two letters, or three or four small ones. “Van'daki” and
-# “AB'nin” (Turkish) are names with an ending. For Python and RE2 alike
-ELIDED = "^(?:[A-Za-zÀ-ÿ][a-zß-ÿ]?|[a-zß-ÿ]{3,4})['’]([^\\s'’]{3})"
+# an article or a preposition whose vowel is left out: one letter, two to four small ones, or Qu. “Van'daki” and
+# “AB'nin” (Turkish) are names with an ending, and “Ma'rib” is one name. For Python and RE2 alike
+ELIDED = "^(?:[A-Za-zÀ-ÿ]|Qu|[a-zß-ÿ]{2,4})['’]([^'’]{3})"
 _ELIDED = re.compile(ELIDED)
 # words whose form is kept: most of a text are among the last ones that were new
 REMEMBERED = 1 << 16
