@@ -192,6 +192,8 @@ def test_plain_files(tmp_path, capfd, case, stage):
         ("file/out.parquet", "file is a file; choose another place"),
         ("file/a/b/out.parquet", "file is a file; choose another place"),
         ("mine", "xproj has not made"),
+        ("/", "xproj has not made"),
+        ("n" * 300, "cannot be written"),
     ],
 )
 def test_plain_places(tmp_path, capfd, output, words):

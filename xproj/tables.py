@@ -166,7 +166,8 @@ def check_place(output: Path) -> None:
         StoreError: says which.
     """
     with store.placing(output):
-        folder = next(folder for folder in output.absolute().parents if folder.exists())
+        # a root has no parent
+        folder = next((folder for folder in output.absolute().parents if folder.exists()), output)
         if folder.is_file():
             raise StoreError(f"{output}: {folder} is a file; choose another place")
         probe = store.aside(folder / output.name)

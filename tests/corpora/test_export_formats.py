@@ -114,6 +114,12 @@ def test_an_export_is_whole_or_not_there(silver, write, tmp_path):
     assert [file.name for file in tmp_path.iterdir() if "tmp" in file.name] == []
 
 
+@pytest.mark.parametrize("format", ["conll", "jsonl", "spacy"])
+def test_a_new_folder_is_made(silver, tmp_path, format):
+    assert export(silver, format, tmp_path / "new" / "er" / "out")["rows"] > 0
+    assert (tmp_path / "new" / "er" / "out").stat().st_size > 0
+
+
 def test_exports_have_the_same_bytes(silver, tmp_path):
     for format in ("conll", "jsonl", "spacy"):
         for name in ("one.gz", "two.gz"):
@@ -126,8 +132,9 @@ def test_exports_have_the_same_bytes(silver, tmp_path):
 def test_bad_requests(silver, tmp_path):
     with pytest.raises(RecipeError, match="--format: unknown format 'conl'; did you mean 'conll'"):
         export(silver, "conl", tmp_path / "x")
+    (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
-        export(silver, "conll", tmp_path / "nowhere" / "x.conll")
+        export(silver, "conll", tmp_path / "file" / "x.conll")
 
 
 WORD = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zl", "Zp", "Zs"]), min_size=1, max_size=5)

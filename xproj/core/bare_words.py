@@ -2,7 +2,7 @@
 
 Corpora that were cut at white space have “food,” beside “food” and “l'endroit” beside “endroit”, and a word that is
 written in four ways is counted four times too rarely. The word of a corpus stays what it is; only statistics see this
-form. Of text whose punctuation stands alone nothing is lost but apostrophes: “'s” is counted as “s”.
+form. Of text whose punctuation stands alone little is lost: “'s” is counted as “s”, and “U.S.” as “U.S”.
 """
 
 from __future__ import annotations
@@ -18,36 +18,43 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SENTENCE_MARKS = ".,;:!?…'\"¿¡،؛؟۔।॥။、。，；：！？｡､"
-# an article or a preposition whose vowel is left out: one letter, two to four small ones, or Qu. “Van'daki” and
-# “AB'nin” (Turkish) are names with an ending, and “Ma'rib” is one name. For Python and RE2 alike
-ELIDED = "^(?:[A-Za-zÀ-ÿ]|Qu|[a-zß-ÿ]{2,4})['’]([^'’]{3})"
+# marks between sentences or parts of one, hardly ever behind an abbreviation
+BREAKS = ",;:!?،؛؟۔।॥፡።፣፤፥፦፧፨։՝՞՜၊။។៕།༎᱾᱿᠂᠃、。，；：！？｡､"
+# marks that nobody sees: zero width, direction
+INVISIBLE = "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+# words of French, Italian, Catalan and Occitan that lose their vowel before another one. Elsewhere an apostrophe is a
+# letter (“bo'ldi”, “c'hoar”, “la'aan”, “Ma'rib”) or stands before an ending (“Van'daki”). For Python and RE2 alike
+_SMALL_VOWELS = "aeiouyàáâäèéêëìíîïòóôöùúûüæœ"
+_VOWELS = _SMALL_VOWELS + _SMALL_VOWELS.upper()
+_BEFORE = "[LlDdJjNnSsMm]|[Qq]u|[Uu]n|(?:[Aa]|[Dd][ea]|[Nn]e|[Ss]u|[Cc]o|[Qq]ue)ll"
+ELIDED = f"^(?:(?:{_BEFORE})['’]([{_VOWELS}Hh][^'’]{{2}})|[Cc]['’]([{_VOWELS}][^'’]{{2}}))"
 _ELIDED = re.compile(ELIDED)
 # words whose form is kept: most of a text are among the last ones that were new
 REMEMBERED = 1 << 16
 
 
-def _marks() -> Iterator[str]:
-    """Brackets and quotes of all scripts, and what ends sentences or parts of them."""
+def _enclosing() -> Iterator[str]:
+    """Brackets and quotes of all scripts."""
     brackets = ("Ps", "Pe", "Pi", "Pf")
     yield from (chr(at) for at in range(0x10000) if unicodedata.category(chr(at)) in brackets)
-    yield from SENTENCE_MARKS
+    yield from "'\""
 
 
-MARKS = "".join(_marks())
+ENCLOSING = "".join(_enclosing())
+MARKS = f"{ENCLOSING}{INVISIBLE}{BREAKS}.…¿¡"
 
 
 def bare(word: str) -> str:
     """A word without marks at its ends and without an elided word before it; marks alone stay as they are."""
     short = word.strip(MARKS) or word
-    return _ELIDED.sub(r"\1", short) if "'" in short or "’" in short else short
+    return _ELIDED.sub(r"\1\2", short) if "'" in short or "’" in short else short
 
 
 def all_bare(words: pa.Array) -> pa.Array:
     """`bare` of each word, a large_string array."""
     short = pc.utf8_trim(words, characters=MARKS)
     short = pc.if_else(pc.equal(pc.binary_length(short), 0), words, short)
-    return pc.replace_substring_regex(short, pattern=ELIDED, replacement=r"\1")
+    return pc.replace_substring_regex(short, pattern=ELIDED, replacement=r"\1\2")
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import njit
 
-from xproj.core.bare_words import REMEMBERED, bare
+from xproj.core.bare_words import BREAKS, ENCLOSING, INVISIBLE, REMEMBERED, bare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ JOINERS = frozenset("-‐‑'’·・‧./")
 # added to the kind of a word with a mark behind it that separates, as text cut at white space has them (“fish,”)
 BEFORE_BREAK = 8
 KIND = BEFORE_BREAK - 1  # the bits of the kind alone
-BREAKS = frozenset(",;:!?،؛؟、，。；：！？")
+_BREAKS = frozenset(BREAKS)
 
 
 def cases(words: Sequence[str]) -> np.ndarray:
@@ -41,10 +41,15 @@ def cases(words: Sequence[str]) -> np.ndarray:
 
 
 def cases_with_breaks(words: Sequence[str]) -> np.ndarray:
-    """The kind of each word, and BEFORE_BREAK where it is more than marks and ends with one of BREAKS; (n,) int8."""
+    """The kind of each word, and BEFORE_BREAK where it is more than marks and ends with one of BREAKS, within brackets
+    and quotes or without; (n,) int8."""
     kinds = cases(words)
-    ends = np.fromiter((word[-1:] in BREAKS for word in words), np.bool_, len(words))
+    ends = np.fromiter(map(_ends_with_break, words), np.bool_, len(words))
     return kinds + np.int8(BEFORE_BREAK) * (ends & (kinds > JOINER))
+
+
+def _ends_with_break(word: str) -> bool:
+    return word.rstrip(ENCLOSING + INVISIBLE)[-1:] in _BREAKS
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -26,8 +26,8 @@ first in its sentence. At an unlinked edge (see `extension`) the unlinked conten
 and one capital is enough.
 
 A comma separates names: each word of punctuation in a candidate costs 2 where the entity has none, and so does one of
-`case.BREAKS` behind a word that is not the last one of the candidate. Marks that may join words (`case.JOINERS`) cost
-that at an edge only, where the entity has no word of punctuation of any kind.
+`bare_words.BREAKS` behind a word that is not the last one of the candidate. Marks that may join words (`case.JOINERS`)
+cost that at an edge only, where the entity has no word of punctuation of any kind.
 """
 
 from __future__ import annotations

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow.compute as pc
 
+from xproj import store
 from xproj.columns import Entity
 from xproj.core.detokenize import spaces_after
 from xproj.core.spans import encode
 from xproj.corpora.files import expand, suffix
 from xproj.corpora.labelled import read_labelled
 from xproj.corpora.tables import open_parquet
-from xproj.corpora.writing import compressed, placing, written
+from xproj.corpora.writing import compressed, placing
 from xproj.errors import RecipeError, unknown
 from xproj.languages import lookup
 
@@ -51,7 +52,7 @@ def export(
     language = language or _language(path)
     counts = {"rows": 0, "entities": 0, "unlabelled": 0}
     tables = _counted(read_labelled(path, split=split, language=language), counts)
-    with placing(output), written(output) as temporary, compressed(temporary, output.suffix) as file:
+    with placing(output), store.written(output) as temporary, compressed(temporary, output.suffix) as file:
         WRITERS[format](tables, file, language)
     return counts
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xproj.fingerprints import FileHashes
 
 # what a place may refuse; any other OSError inside a block that writes is somebody else's
-PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
+PLACE = {getattr(errno, name) for name in "EACCES EPERM EROFS ENOSPC EDQUOT ENOTDIR EISDIR EEXIST ENAMETOOLONG".split()}
 
 TEMPORARY = re.compile(r"^\.tmp-[A-Za-z0-9]*-\d+-")
 
@@ -92,10 +92,9 @@ def written(path: Path, *, folder: bool = False, replace: bool = False) -> Itera
         raise type(error)(str(error).replace(str(temporary), str(path))) from error
     finally:
         remove(temporary)
-        if not path.exists():
-            for parent in made:
-                with suppress(OSError):
-                    parent.rmdir()
+        with suppress(OSError):  # one that holds something stays
+            for parent in made if not path.exists() else ():
+                parent.rmdir()
 
 
 def publish(temporary: Path, path: Path, *, replace: bool = False) -> None:
