@@ -31,7 +31,7 @@ JOINERS = frozenset("-‐‑'’·・‧./")
 # added to the kind of a word with a mark behind it that separates, as text cut at white space has them (“fish,”)
 BEFORE_BREAK = 8
 KIND = BEFORE_BREAK - 1  # the bits of the kind alone
-_BREAKS = frozenset(BREAKS)
+_BREAKS, _AROUND = frozenset(BREAKS), ENCLOSING + INVISIBLE
 
 
 def cases(words: Sequence[str]) -> np.ndarray:
@@ -49,7 +49,7 @@ def cases_with_breaks(words: Sequence[str]) -> np.ndarray:
 
 
 def _ends_with_break(word: str) -> bool:
-    return word.rstrip(ENCLOSING + INVISIBLE)[-1:] in _BREAKS
+    return word.rstrip(_AROUND)[-1:] in _BREAKS
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -196,6 +196,7 @@ def alignment(
         # prefix sums over the target words that candidates reach: value, number of linked words
         low, high = start[offsets[k] : offsets[k + 1]].min(), end[offsets[k] : offsets[k + 1]].max()
         value, linked = sums[0], sums[1]
+        reached = float((inside > 0.0).sum()) if form == 1 else 0.0
         value[low] = linked[low] = 0.0
         for t in range(low, high):
             value[t + 1] = value[t] + _value(inside[t], outside[t])
@@ -222,7 +223,7 @@ def alignment(
                 hit = 0.0
                 for i in range(n_s):
                     hit += min(1.0, hits[i])
-                out[c] = 2.0 * (linked[b] - linked[a]) / (b - a + (inside > 0.0).sum()) * hit / n_s
+                out[c] = 2.0 * (linked[b] - linked[a]) / (b - a + reached) * hit / n_s
             else:
                 total = value[b] - value[a] - _costs(cost, breaks, a, b)
                 for i in range(n_s):

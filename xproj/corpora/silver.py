@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from xproj import store
 from xproj.columns import ENTITY, SPAN, EntityColumn, LinkColumn, TokenColumn, build_list, combine, flatten
 from xproj.core import lost
 from xproj.core.spans import encode_column
@@ -24,7 +25,7 @@ from xproj.corpora.ids import Digests, digests
 from xproj.corpora.labelled import read_labelled
 from xproj.corpora.rows import Where, checked
 from xproj.corpora.selection import Selection, confidences
-from xproj.corpora.writing import placing, written
+from xproj.corpora.writing import placing
 from xproj.errors import CorpusError, RecipeError
 from xproj.schema import STATUSES, check_spans, conform, status_codes
 
@@ -152,7 +153,7 @@ def write_silver(
         for split, number in totals.files.items():
             for i in range(number):
                 os.replace(data / f".{split}-{i:05d}.tmp", data / f"{split}-{i:05d}-of-{number:05d}.parquet")
-        with written(folder / "README.md") as temporary:
+        with store.written(folder / "README.md") as temporary:
             temporary.write_text(text, encoding="utf-8")
     return totals
 

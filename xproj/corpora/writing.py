@@ -1,9 +1,8 @@
-"""Files that are whole or not there."""
+"""Files of corpora: what a place refuses becomes one line, and bytes are compressed as a name says."""
 
 from __future__ import annotations
 
 import gzip
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -27,19 +26,6 @@ def placing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror or error}; choose another place") from error
-
-
-@contextmanager
-def written(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that gets its name when the block ends well, and disappears when it does not."""
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
