@@ -116,7 +116,7 @@ def _alignment(problem: Problem, settings: Project, found: spans.Candidates, kno
     total = np.zeros(len(found.start), dtype=np.float32)
     scores.alignment(
         problem.rows, entities.start, entities.end, *found, links.offsets, links.source, links.target, links.score,
-        problem.target_words, scores.FORMS.index(settings.alignment_form), *known[:6], known.contrast, total,
+        problem.target_words, scores.FORMS.index(settings.alignment_form), known, total,
     )  # fmt: skip
     return total
 

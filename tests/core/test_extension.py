@@ -58,7 +58,7 @@ def test_surroundings_equal_plain_python(entity, links, letters, expected, longe
 def test_an_edge_moves_to_the_nearest_content_word():
     role = np.array([ENDS, PASSES, BLOCKS, ENDS, PASSES, BLOCKS, PASSES, PASSES, PASSES, PASSES, PASSES, ENDS])
     places = [(5, -1, 3), (5, 1, 5), (2, -1, 0), (2, 1, 3), (10, 1, 11), (6, 1, 6), (7, 1, 11), (0, -1, 0), (11, 1, 11)]
-    assert [extension.moved(edge, step, role) for edge, step, _ in places] == [to for *_, to in places]
+    assert [extension.moved(edge, step, role, 0, len(role)) for edge, step, _ in places] == [to for *_, to in places]
 
 
 def test_roles():

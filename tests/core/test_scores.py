@@ -35,7 +35,7 @@ def score(entity, spans, links, form, known=None):
     out = np.zeros(len(spans), dtype=np.float32)
     scores.alignment(
         rows, column.start, column.end, np.array([0, len(spans)]), start, end, links.offsets, links.source,
-        links.target, links.score, np.array([WORDS]), scores.FORMS.index(form), *traits(known), out,
+        links.target, links.score, np.array([WORDS]), scores.FORMS.index(form), traits(known), out,
     )  # fmt: skip
     return out
 

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from xproj.core.extension import moved
-from xproj.core.link_mass import fill_linked_mass, linked_edges, linked_mass
+from xproj.core.link_mass import fill_linked_edges, fill_linked_mass, longest
 
 
 class Candidates(NamedTuple):
@@ -38,12 +38,15 @@ def link_outside(
 
 
 @njit(cache=True)
-def _fill_moves(edge: np.ndarray, role: np.ndarray, grows: bool, before: np.ndarray, behind: np.ndarray) -> None:
-    """Where each edge word of a row may move to, to the left and to the right; all (words,)."""
-    for t in range(len(edge)):
-        before[t] = behind[t] = t
-        if grows and edge[t]:
-            before[t], behind[t] = moved(t, -1, role), moved(t, 1, role)
+def _fill_moves(
+    edge: np.ndarray, low: int, high: int, role: np.ndarray, row_low: int, row_high: int, moves: np.ndarray
+) -> None:
+    """Where each edge word of [low, high) may move to, to the left and to the right, into (2, words); the row is
+    [row_low, row_high) of all words, which `role` is of."""
+    for t in range(low, high):
+        if edge[t]:
+            moves[0, t] = moved(row_low + t, -1, role, row_low, row_high) - row_low
+            moves[1, t] = moved(row_low + t, 1, role, row_low, row_high) - row_low
 
 
 @njit(cache=True)
@@ -75,33 +78,30 @@ def ngrams(
     `extension.moved` says by the `role` of all target words. Call with too little room in `start` and `end` to learn
     the total, then again.
     """
-    count, room = 0, len(start)
-    longest = target_words.max() if len(target_words) else 0
-    most = (entity_end - entity_start).max() if len(rows) else 0
-    masses, of_entity, edges = np.empty((2, longest)), np.empty(most), np.empty((2, longest), dtype=np.int64)
+    count, room, words = 0, len(start), longest(target_words)
+    inside, outside, edge = np.empty(words), np.empty(words), np.empty(words, dtype=np.bool_)
+    moves = np.empty((2, words), dtype=np.int64)
     for k in range(len(rows)):
-        row, first, last = rows[k], entity_start[k], entity_end[k]
-        lo, hi, words = link_offsets[row], link_offsets[row + 1], target_words[row]
-        inside = masses[0, :words]
-        fill_linked_mass(
-            first, last, link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], inside, masses[1, :words],
-            of_entity[: last - first],
+        row, base = rows[k], edge_offsets[rows[k]]
+        low, high = fill_linked_mass(
+            entity_start[k], entity_end[k], link_offsets[row], link_offsets[row + 1], link_source, link_target,
+            link_score, target_words[row], inside, outside,
         )  # fmt: skip
-        allowed = edge_allowed[edge_offsets[row] : edge_offsets[row + 1]]
-        edge = linked_edges(inside, min_edge) & allowed
-        before, behind = edges[0, :words], edges[1, :words]
-        _fill_moves(edge, role[edge_offsets[row] : edge_offsets[row + 1]], grows[k], before, behind)
-        for a in range(words):
-            if not edge[a] or (runs_only and a > 0 and edge[a - 1]):
+        fill_linked_edges(inside, low, high, min_edge, edge)
+        edge[low:high] &= edge_allowed[base + low : base + high]
+        if grows[k]:
+            _fill_moves(edge, low, high, role, base, base + target_words[row], moves)
+        for a in range(low, high):
+            if not edge[a] or (runs_only and a > low and edge[a - 1]):
                 continue
-            for b in range(a + 1, min(words, a + max_words) + 1):
-                if not edge[b - 1] or (runs_only and b < words and edge[b]):
+            for b in range(a + 1, min(high, a + max_words) + 1):
+                if not edge[b - 1] or (runs_only and b < high and edge[b]):
                     continue
-                for move in range(3):
-                    left, right = before[a] if move == 1 else a, behind[b - 1] if move == 2 else b - 1
+                for move in range(3 if grows[k] else 1):
+                    left, right = moves[0, a] if move == 1 else a, moves[1, b - 1] if move == 2 else b - 1
                     if move and (right - left == b - 1 - a or right - left >= max_words):
                         continue
-                    if not (allowed[left] and allowed[right]):
+                    if not (edge_allowed[base + left] and edge_allowed[base + right]):
                         continue
                     if count < room:
                         start[count], end[count] = left, right + 1
@@ -199,13 +199,16 @@ def linked_part(
     """Of each candidate the part [from_word, to_word) that `ngrams` would list: without the words at its edges that
     have less than `min_edge` mass with the entity. Empty where no word has as much. Both are (candidates,).
     """
+    words = longest(target_words)
+    inside, outside, edge = np.empty(words), np.empty(words), np.empty(words, dtype=np.bool_)
     for k in range(len(rows)):
         row = rows[k]
-        links = slice(link_offsets[row], link_offsets[row + 1])
-        inside, _, _ = linked_mass(
-            entity_start[k], entity_end[k], link_source[links], link_target[links], link_score[links], target_words[row]
-        )
-        edge = linked_edges(inside, min_edge)
+        low, high = fill_linked_mass(
+            entity_start[k], entity_end[k], link_offsets[row], link_offsets[row + 1], link_source, link_target,
+            link_score, target_words[row], inside, outside,
+        )  # fmt: skip
+        edge[: target_words[row]] = False
+        fill_linked_edges(inside, low, high, min_edge, edge)
         for c in range(offsets[k], offsets[k + 1]):
             a, b = start[c], end[c]
             while a < b and not edge[a]:

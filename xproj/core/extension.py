@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from xproj.core.case import JOINER
-from xproj.core.link_mass import fill_linked_mass, linked_edges, room
+from xproj.core.link_mass import fill_linked_edges, fill_linked_mass, longest
 
 LINKED = 0.2
 # words that an edge may move by
@@ -35,7 +35,7 @@ def surroundings(
     target_words: np.ndarray,
     target_offsets: np.ndarray,
     min_edge: float,
-    longest: int,
+    max_words: int,
     letters: np.ndarray,
     expected: np.ndarray,
     asked: np.ndarray,
@@ -45,36 +45,35 @@ def surroundings(
     """Mark which target words may stand in a span (`asked`), which of those beside it are unlinked (`free`), both
     (total,), and which entities grow (`grows`), (entities,).
 
-    A span ends at words with `min_edge` mass with its entity, at most `longest` words apart, or at one of up to REACH
+    A span ends at words with `min_edge` mass with its entity, at most `max_words` words apart, or at one of up to REACH
     words without any beside those. An entity grows if its linked words have fewer `letters`, those of each target word,
     than are `expected` of its span.
     """
-    masses, of_source = room(target_words, entity_start, entity_end)
+    room = longest(target_words)
+    inside, outside, edge = np.empty(room), np.empty(room), np.empty(room, dtype=np.bool_)
     for k in range(len(rows)):
-        row, first, last = rows[k], entity_start[k], entity_end[k]
-        lo, hi, base = link_offsets[row], link_offsets[row + 1], target_offsets[row]
-        inside, outside = masses[0, : target_words[row]], masses[1, : target_words[row]]
-        fill_linked_mass(
-            first, last, link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], inside, outside,
-            of_source[: last - first],
+        row, words, base = rows[k], target_words[rows[k]], target_offsets[rows[k]]
+        low, high = fill_linked_mass(
+            entity_start[k], entity_end[k], link_offsets[row], link_offsets[row + 1], link_source, link_target,
+            link_score, words, inside, outside,
         )  # fmt: skip
-        edge = linked_edges(inside, min_edge)
+        fill_linked_edges(inside, low, high, min_edge, edge)
         size = 0
-        for t in range(len(edge)):
+        for t in range(low, high):
             if inside[t] >= LINKED:
                 size += letters[base + t]
         grows[k] = size < expected[k]
-        before = -longest
-        for t in range(len(edge)):
+        before = -max_words
+        for t in range(low, high):
             if not edge[t]:
                 continue
             asked[base + t] = True
-            if t - before < longest:  # none before the first
+            if t - before < max_words:  # none before the first
                 asked[base + before : base + t] = True
             before = t
             for step in (-1, 1):
                 at = t + step
-                while 0 <= at < len(edge) and abs(at - t) <= REACH and inside[at] < LINKED:
+                while 0 <= at < words and abs(at - t) <= REACH and inside[at] < LINKED:
                     asked[base + at] = True
                     free[base + at] |= outside[at] + inside[at] < LINKED
                     at += step
@@ -87,10 +86,10 @@ def roles(free: np.ndarray, common: np.ndarray, case: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
-def moved(edge: int, step: int, role: np.ndarray) -> int:
-    """Where the edge word at `edge` of a row may move to in direction `step`; `edge` itself, where nowhere."""
+def moved(edge: int, step: int, role: np.ndarray, low: int, high: int) -> int:
+    """Where the word `edge` of a row that is [low, high) may move to in direction `step`; `edge` itself, if nowhere."""
     at = edge + step
-    while 0 <= at < len(role) and abs(at - edge) <= REACH and role[at] != BLOCKS:
+    while low <= at < high and abs(at - edge) <= REACH and role[at] != BLOCKS:
         if role[at] == ENDS:
             return at
         at += step

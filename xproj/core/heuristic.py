@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xproj.core.link_mass import linked_mass
+from xproj.core.link_mass import fill_linked_mass, longest
 from xproj.core.matching import sorted_by
 
 KEPT, NO_LINK, LOW_SCORE, OVERLAP = -1, 0, 1, 2
@@ -75,25 +75,25 @@ def merged_runs(
     The score is the mean link mass of the span's words, at most 1 each. `max_runs` = 0 takes all runs that are long
     enough; there must be room for one span of each entity, and unless `max_runs` is 1 for one in each target word.
     """
-    count, longest = 0, 0
-    for words in target_words:
-        longest = max(longest, words)
-    run_start, run_end = np.zeros(longest, dtype=np.int64), np.zeros(longest, dtype=np.int64)
-    of_first = np.zeros(longest, dtype=np.bool_)
+    count, most = 0, longest(target_words)
+    run_start, run_end = np.zeros(most, dtype=np.int64), np.zeros(most, dtype=np.int64)
+    masses, of_first = np.empty((2, most)), np.zeros(most, dtype=np.bool_)
     for row in range(len(entity_offsets) - 1):
         first, last = entity_offsets[row], entity_offsets[row + 1]
         if first == last:
             continue
-        lo, hi = link_offsets[row], link_offsets[row + 1]
-        source, target, words = link_source[lo:hi], link_target[lo:hi], target_words[row]
+        lo, hi, words = link_offsets[row], link_offsets[row + 1], target_words[row]
+        inside, outside = masses[0, :words], masses[1, :words]
         allowed = edge_allowed[edge_offsets[row] : edge_offsets[row + 1]]
         taken = np.zeros(words, dtype=np.bool_)
         order = sorted_by(entity_start[first:last] - entity_end[first:last])
         for k in order + first:
-            inside, _, _ = linked_mass(entity_start[k], entity_end[k], source, target, link_score[lo:hi], words)
+            fill_linked_mass(
+                entity_start[k], entity_end[k], lo, hi, link_source, link_target, link_score, words, inside, outside
+            )
             if inside_only:
                 of_first[:words] = False
-                of_first[target[source == entity_start[k]]] = True
+                of_first[link_target[lo:hi][link_source[lo:hi] == entity_start[k]]] = True
             runs = _runs(inside, of_first, allowed, max_gap, inside_only, run_start, run_end)
             reason[k] = NO_LINK
             for place in range(runs if max_runs == 0 else min(runs, max_runs)):

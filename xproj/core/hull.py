@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from xproj.core.link_mass import linked_mass
+from xproj.core.link_mass import fill_linked_mass, longest
 from xproj.core.matching import sorted_by
 
 
@@ -36,14 +36,15 @@ def hulls(
     `edge_allowed` marks, over all target words, those that may stand at an edge. With `cut` an entity of one
     word has the first of its words only (the rule restr_tgt).
     """
+    inside, outside = np.empty(longest(target_words)), np.empty(longest(target_words))
     for k in range(len(rows)):
         row = rows[k]
-        lo, hi = link_offsets[row], link_offsets[row + 1]
-        inside, _, _ = linked_mass(
-            entity_start[k], entity_end[k], link_source[lo:hi], link_target[lo:hi], link_score[lo:hi], target_words[row]
-        )
-        a, b = len(inside), 0
-        for t in range(len(inside)):
+        low, high = fill_linked_mass(
+            entity_start[k], entity_end[k], link_offsets[row], link_offsets[row + 1], link_source, link_target,
+            link_score, target_words[row], inside, outside,
+        )  # fmt: skip
+        a, b = high, 0
+        for t in range(low, high):
             if inside[t] > 0.0 and edge_allowed[edge_offsets[row] + t]:
                 a, b = min(a, t), t + 1
         start[k], end[k], score[k] = 0, 0, 0.0

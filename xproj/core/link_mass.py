@@ -10,46 +10,46 @@ from numba import njit
 def fill_linked_mass(
     first: int,
     last: int,
+    links_from: int,
+    links_to: int,
     link_source: np.ndarray,
     link_target: np.ndarray,
     link_score: np.ndarray,
+    words: int,
     inside: np.ndarray,
     outside: np.ndarray,
-    of_source: np.ndarray,
-) -> None:
-    """`linked_mass` into arrays that are there: (words,) twice, and (last - first,)."""
-    inside[:], outside[:], of_source[:] = 0.0, 0.0, 0.0
-    for k in range(len(link_source)):
-        if first <= link_source[k] < last:
-            inside[link_target[k]] += link_score[k]
-            of_source[link_source[k] - first] += link_score[k]
-        else:
-            outside[link_target[k]] += link_score[k]
+) -> tuple[int, int]:
+    """Link mass of the `words` target words of one row, seen from the source span [first, last), into arrays that may
+    be longer: the mass with the span, and that with other words.
 
-
-@njit(cache=True)
-def room(target_words: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Arrays for `fill_linked_mass` that serve all entities: (2, longest target) and (longest entity,)."""
-    longest = target_words.max() if len(target_words) else 0
-    most = (end - start).max() if len(start) else 0
-    return np.empty((2, longest)), np.empty(most)
-
-
-@njit(cache=True)
-def linked_mass(
-    first: int, last: int, link_source: np.ndarray, link_target: np.ndarray, link_score: np.ndarray, words: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Link mass of the target words of one row, seen from the source span [first, last).
-
-    Returns the mass inside the span and outside it, (words,), and that of each source word of it, (last - first,).
+    The links of the row are [links_from, links_to) of all. Returns the range [low, high) of the words that are linked
+    to the span, low = high without any.
     """
-    inside, outside, of_source = np.empty(words), np.empty(words), np.empty(last - first)
-    fill_linked_mass(first, last, link_source, link_target, link_score, inside, outside, of_source)
-    return inside, outside, of_source
+    low, high = words, 0
+    inside[:words], outside[:words] = 0.0, 0.0
+    for k in range(links_from, links_to):
+        t = link_target[k]
+        if first <= link_source[k] < last:
+            inside[t] += link_score[k]
+            low, high = min(low, t), max(high, t + 1)
+        else:
+            outside[t] += link_score[k]
+    return min(low, high), high
 
 
 @njit(cache=True)
-def linked_edges(inside: np.ndarray, min_edge: float) -> np.ndarray:
-    """Which words have so much link mass `inside` that a span may start or end with them; the best word always may."""
-    floor = min(min_edge, inside.max()) if len(inside) else 0.0
-    return (inside > 0.0) & (inside >= floor)
+def fill_linked_edges(inside: np.ndarray, low: int, high: int, min_edge: float, edge: np.ndarray) -> None:
+    """Mark in `edge`, of the words [low, high) of a row, which have so much link mass `inside` that a span may start or
+    end with them; the best word always may."""
+    most = 0.0
+    for t in range(low, high):
+        most = max(most, inside[t])
+    floor = min(min_edge, most)
+    for t in range(low, high):
+        edge[t] = inside[t] > 0.0 and inside[t] >= floor
+
+
+@njit(cache=True)
+def longest(lengths: np.ndarray) -> int:
+    """The largest of some lengths, 0 without any: the room that serves all rows."""
+    return int(lengths.max()) if len(lengths) else 0

@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from xproj.core.link_mass import longest
+
 EPSILON = 1e-9
 MAX_ENTITIES = 16
 # 25 bytes each; beyond it an integer programme is faster and needs less memory
@@ -21,16 +23,34 @@ MAX_STATES = 1 << 21
 
 
 @njit(cache=True)
-def _solve_one(offsets: np.ndarray, start: np.ndarray, end: np.ndarray, score: np.ndarray, k: int, floor: float) -> int:
-    best = -1
+def _alone(
+    k: int, offsets: np.ndarray, start: np.ndarray, end: np.ndarray, score: np.ndarray, floor: float
+) -> tuple[int, int, int]:
+    """The candidate that entity k would be given if it were alone, or -1, and the words [low, high) that its usable
+    candidates touch."""
+    best, low, high = -1, 1 << 30, 0
     for c in range(offsets[k], offsets[k + 1]):
         if score[c] <= 0.0 or score[c] < floor:
             continue
+        low, high = min(low, start[c]), max(high, end[c])
         if best < 0 or score[c] > score[best] + EPSILON:
             best = c
-        elif score[c] > score[best] - EPSILON and end[c] - start[c] > end[best] - start[best]:
-            best = c
-    return best
+        elif score[c] > score[best] - EPSILON:
+            longer = (end[c] - start[c]) - (end[best] - start[best])
+            if longer > 0 or (longer == 0 and start[c] < start[best]):
+                best = c
+    return best, low, high
+
+
+@njit(cache=True)
+def _apart(members: np.ndarray, start: np.ndarray, end: np.ndarray, chosen: np.ndarray) -> bool:
+    """Do the candidates that are chosen for these entities share no word?"""
+    for x in range(len(members)):
+        for y in range(x):
+            c, d = chosen[members[x]], chosen[members[y]]
+            if start[c] < end[d] and start[d] < end[c]:
+                return False
+    return True
 
 
 @njit(cache=True)
@@ -107,18 +127,6 @@ def _solve_component(
 
 
 @njit(cache=True)
-def _extent(
-    k: int, offsets: np.ndarray, start: np.ndarray, end: np.ndarray, score: np.ndarray, floor: float
-) -> tuple[int, int]:
-    """The words that the usable candidates of entity k touch; (0, 0) without any."""
-    low, high = 1 << 30, 0
-    for c in range(offsets[k], offsets[k + 1]):
-        if score[c] > 0.0 and score[c] >= floor:
-            low, high = min(low, start[c]), max(high, end[c])
-    return (low, high) if high > 0 else (0, 0)
-
-
-@njit(cache=True)
 def sorted_by(keys: np.ndarray) -> np.ndarray:
     """Indices that sort a handful of keys, stable; numpy's sorts take seconds to compile."""
     order = np.arange(len(keys))
@@ -143,40 +151,36 @@ def exact(
 ) -> int:
     """Fill `chosen` (entities,) with the candidate of each entity or -1.
 
-    Entities of row r are `entity_offsets[r]:entity_offsets[r + 1]`. Entities whose candidates touch, directly or
-    through others, form a component. One with more than `max_entities`, or MAX_STATES positions × subsets, is left at
-    -2; returns how many entities are.
+    Entities of row r are `entity_offsets[r]:entity_offsets[r + 1]`. Where what each entity would have alone shares no
+    word, that is the optimum. Of the others those whose candidates touch, directly or through others, form a component.
+    One with more than `max_entities`, or MAX_STATES positions × subsets, is left at -2; returns how many entities are.
     """
-    left = 0
+    left, most = 0, longest(np.diff(entity_offsets))
+    usable, low, high = (np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64))
     for row in range(len(entity_offsets) - 1):
-        base, k = entity_offsets[row], entity_offsets[row + 1] - entity_offsets[row]
-        if k == 0:
+        base, count = entity_offsets[row], 0
+        for k in range(base, entity_offsets[row + 1]):
+            chosen[k], low[k - base], high[k - base] = _alone(k, offsets, start, end, score, floor)
+            if chosen[k] >= 0:
+                usable[count] = k - base
+                count += 1
+        if count < 2 or _apart(usable[:count], start, end, chosen[base:]):
             continue
-        if k == 1:
-            chosen[base] = _solve_one(offsets, start, end, score, base, floor)
-            continue
-        low, high = np.zeros(k, dtype=np.int64), np.zeros(k, dtype=np.int64)
-        for e in range(k):
-            low[e], high[e] = _extent(base + e, offsets, start, end, score, floor)
-            chosen[base + e] = -1
-        order = sorted_by(low)
+        order = usable[:count][sorted_by(low[usable[:count]])]
         at = 0
-        while at < k:
-            if high[order[at]] == 0:
-                at += 1
-                continue
+        while at < count:
             reach, stop = high[order[at]], at + 1
-            while stop < k and low[order[stop]] < reach:
+            while stop < count and low[order[stop]] < reach:
                 reach = max(reach, high[order[stop]])
                 stop += 1
             members = order[at:stop][sorted_by(order[at:stop])] + base
-            if len(members) == 1:
-                chosen[members[0]] = _solve_one(offsets, start, end, score, members[0], floor)
-            elif len(members) <= max_entities and (reach - low[order[at]] + 1) << len(members) <= MAX_STATES:
-                _solve_component(members, offsets, start, end, score, low[order[at]], reach, floor, chosen)
-            else:
-                chosen[members] = -2
-                left += len(members)
+            if not _apart(members, start, end, chosen):
+                if len(members) <= max_entities and (reach - low[order[at]] + 1) << len(members) <= MAX_STATES:
+                    chosen[members] = -1
+                    _solve_component(members, offsets, start, end, score, low[order[at]], reach, floor, chosen)
+                else:
+                    chosen[members] = -2
+                    left += len(members)
             at = stop
     return left
 

@@ -39,9 +39,10 @@ from numba import njit
 
 from xproj.core.case import BEFORE_BREAK, CAPITAL, JOINER, KIND, PUNCTUATION, SMALL
 from xproj.core.extension import LINKED, MOST_COMMON
-from xproj.core.link_mass import fill_linked_mass
+from xproj.core.link_mass import fill_linked_mass, longest
 
 FORMS = ("posterior", "bounded", "raw")
+POSTERIOR, BOUNDED, RAW = range(len(FORMS))
 UNALIGNED = 0.95
 ELSEWHERE = 0.5
 COMMON = 2.5
@@ -65,89 +66,167 @@ class Traits(NamedTuple):
     contrast: float
 
 
+class _Room(NamedTuple):
+    """Arrays that serve all entities, their first parts used: by target word of a row, by source word of an entity, and
+    by link of an entity, whose source words are counted from its first."""
+
+    inside: np.ndarray
+    outside: np.ndarray
+    value: np.ndarray
+    breaks: np.ndarray
+    cost: np.ndarray
+    partner: np.ndarray
+    small: np.ndarray
+    of_source: np.ndarray
+    covered: np.ndarray
+    hits: np.ndarray
+    source: np.ndarray
+    target: np.ndarray
+    score: np.ndarray
+
+
+@njit(cache=True)
+def _room(words: int, entity_words: int, links: int) -> _Room:
+    """Room for so many target words, words of an entity and links of a row."""
+    inside, outside, cost, partner = np.empty(words), np.empty(words), np.zeros(words), np.empty(words)
+    value, breaks, small = np.empty(words + 1), np.zeros(words + 1), np.empty(words, dtype=np.bool_)
+    of_source, covered, hits = np.empty(entity_words), np.empty(entity_words), np.empty(entity_words)
+    source, target, score = np.empty(links, dtype=np.int64), np.empty(links, dtype=np.int64), np.empty(links)
+    return _Room(inside, outside, value, breaks, cost, partner, small, of_source, covered, hits, source, target, score)
+
+
+@njit(cache=True)
+def _gather(
+    first: int,
+    words: int,
+    links_from: int,
+    links_to: int,
+    link_source: np.ndarray,
+    link_target: np.ndarray,
+    link_score: np.ndarray,
+    room: _Room,
+) -> int:
+    """The links of an entity of so many words and the link mass of each word into `room`; how many links."""
+    count = 0
+    room.of_source[:words] = 0.0
+    for x in range(links_from, links_to):
+        i = link_source[x] - first
+        if 0 <= i < words:
+            room.of_source[i] += link_score[x]
+            room.source[count], room.target[count], room.score[count] = i, link_target[x], link_score[x]
+            count += 1
+    return count
+
+
 @njit(cache=True)
 def _value(inside: float, outside: float) -> float:
     """The value of a word with such link masses."""
-    scale = max(1.0, inside + outside)
-    joined, away = inside / scale, outside / scale
-    return joined + UNALIGNED * (1.0 - joined - away) - ELSEWHERE * away
+    mass = inside + outside
+    if mass > 1.0:
+        inside, outside = inside / mass, outside / mass
+    return inside + UNALIGNED * (1.0 - inside - outside) - ELSEWHERE * outside
 
 
 @njit(cache=True)
-def _fill_costs(
-    first: int,
-    of_source: np.ndarray,
-    link_source: np.ndarray,
-    link_target: np.ndarray,
-    source_common: np.ndarray,
-    source_case: np.ndarray,
-    target_common: np.ndarray,
-    target_case: np.ndarray,
-    contrast: float,
-    low: int,
-    high: int,
-    partner: np.ndarray,
-    small: np.ndarray,
-    cost: np.ndarray,
-) -> None:
-    """Fill `cost` (words,) with what each target word of a row, from `low` up to `high`, costs at an edge.
-
-    The links are those of the row, the entity begins at word `first` of its sentence; `of_source` is the link mass of
-    its words. Cases are with breaks. `partner` and `small` (words,) are room for what the words are linked to: how
-    common that is (-1 without a link), and whether any of it has no capital.
-    """
-    # an entity of a failed row may reach beyond its sentence
-    last = min(first + len(of_source), len(source_common))
-    outer = max(source_common[first], source_common[last - 1]) if first < last else 0.0
-    partner[:], small[:] = -1.0, False
-    for x in range(len(link_source)):
-        i, t = link_source[x], link_target[x]
-        if first <= i < last:
-            partner[t] = max(partner[t], min(outer, source_common[i]))
-            small[t] |= source_case[i] & KIND != CAPITAL or i == 0
-    missing = False
-    for i in range(first, last):
-        content = of_source[i - first] < LINKED and source_common[i] < MOST_COMMON and source_case[i] > JOINER
-        missing |= content and source_case[i] & KIND == CAPITAL and i > 0
-    marked = False
-    for i in range(first, last):
-        marked |= source_case[i] <= JOINER
+def _fill_values(low: int, high: int, room: _Room) -> None:
+    """Prefix sums of the values of the target words [low, high)."""
+    room.value[low] = 0.0
     for t in range(low, high):
-        cost[t] = COMMON * max(0.0, target_common[t] - max(0.0, partner[t]))
-        if target_case[t] == JOINER and not marked:
-            cost[t] += AGAINST_PUNCTUATION
-        if target_case[t] & KIND == SMALL and (not small[t] if partner[t] >= 0.0 else missing):
-            cost[t] += AGAINST_SMALL * contrast
+        room.value[t + 1] = room.value[t] + _value(room.inside[t], room.outside[t])
 
 
 @njit(cache=True)
-def _charge_breaks(
-    of_entity: np.ndarray, case: np.ndarray, low: int, high: int, value: np.ndarray, breaks: np.ndarray
-) -> None:
-    """Take from `value`, prefix sums over the words of a row from `low` up to `high`, what each word of punctuation
-    costs, and fill `breaks` with the prefix sums of what marks behind words cost, unless the entity has either.
+def _fill_partners(first: int, here: int, words: int, links: int, traits: Traits, room: _Room) -> None:
+    """Fill `partner` and `small` with what target words are linked to in an entity: how common that is (-1 without a
+    link), and whether any of it has no capital. The entity is `words` words from `here` of all."""
+    common, case = traits.source_common, traits.source_case
+    outer = max(common[here], common[here + words - 1]) if words else 0.0
+    for x in range(links):
+        i, t = room.source[x], room.target[x]
+        if i < words:
+            room.partner[t] = max(room.partner[t], min(outer, common[here + i]))
+            room.small[t] |= case[here + i] & KIND != CAPITAL or first + i == 0
 
-    `of_entity` and `case` are the cases of its words and of those of the row, with breaks.
+
+# a call with so many arrays takes as long as the work
+@njit(cache=True, inline="always")
+def _fill_costs(
+    first: int, here: int, words: int, links: int, traits: Traits, there: int, low: int, high: int, room: _Room
+) -> None:
+    """Fill `cost` with what each target word [low, high) of a row costs at an edge.
+
+    The entity begins at word `first` of its sentence and is `words` words from `here` of all, the target words of the
+    row begin at `there`.
     """
-    breaks[low : high + 1] = 0.0
-    for i in range(len(of_entity)):
-        if of_entity[i] == PUNCTUATION or (of_entity[i] >= BEFORE_BREAK and i < len(of_entity) - 1):
+    missing, marked = False, False
+    for i in range(words):
+        case = traits.source_case[here + i]
+        content = room.of_source[i] < LINKED and traits.source_common[here + i] < MOST_COMMON and case > JOINER
+        missing |= content and case & KIND == CAPITAL and first + i > 0
+        marked |= case <= JOINER
+    room.partner[low:high], room.small[low:high] = -1.0, False
+    _fill_partners(first, here, words, links, traits, room)
+    for t in range(low, high):
+        case, partner = traits.target_case[there + t], room.partner[t]
+        cost = COMMON * max(0.0, traits.target_common[there + t] - max(0.0, partner))
+        if case == JOINER and not marked:
+            cost += AGAINST_PUNCTUATION
+        if case & KIND == SMALL and (not room.small[t] if partner >= 0.0 else missing):
+            cost += AGAINST_SMALL * traits.contrast
+        room.cost[t] = cost
+
+
+@njit(cache=True)
+def _charge_breaks(here: int, words: int, traits: Traits, there: int, low: int, high: int, room: _Room) -> None:
+    """Take from `value` what each word of punctuation costs, and fill `breaks` with the prefix sums of what marks
+    behind words cost, unless the entity has either; all as in `_fill_costs`."""
+    room.breaks[low : high + 1] = 0.0
+    for i in range(words):
+        case = traits.source_case[here + i]
+        if case == PUNCTUATION or (case >= BEFORE_BREAK and i < words - 1):
             return
     charged = 0.0
     for t in range(low, high):
-        if case[t] == PUNCTUATION:
+        case = traits.target_case[there + t]
+        if case == PUNCTUATION:
             charged += AGAINST_PUNCTUATION
-        value[t + 1] -= charged
-        breaks[t + 1] = breaks[t] + (AGAINST_PUNCTUATION if case[t] >= BEFORE_BREAK else 0.0)
+        room.value[t + 1] -= charged
+        room.breaks[t + 1] = room.breaks[t] + (AGAINST_PUNCTUATION if case >= BEFORE_BREAK else 0.0)
 
 
 @njit(cache=True)
-def _costs(cost: np.ndarray, breaks: np.ndarray, a: int, b: int) -> float:
+def _costs(a: int, b: int, room: _Room) -> float:
     """What the first and the last word of [a, b) cost, and breaks before the last one; a single word pays once, an
     empty span nothing."""
     if b <= a:
         return 0.0
-    return float(cost[a] + (cost[b - 1] if b - 1 > a else 0.0) + breaks[b - 1] - breaks[a])
+    return float(room.cost[a] + (room.cost[b - 1] if b - 1 > a else 0.0) + room.breaks[b - 1] - room.breaks[a])
+
+
+@njit(cache=True, inline="always")
+def _posterior(a: int, b: int, words: int, links: int, room: _Room) -> float:
+    """The score of the candidate [a, b) for an entity of so many words."""
+    room.covered[:words] = 0.0
+    for x in range(links):
+        if a <= room.target[x] < b:
+            room.covered[room.source[x]] += room.score[x]
+    total = room.value[b] - room.value[a] - _costs(a, b, room)
+    for i in range(words):
+        total += _value(room.covered[i], max(0.0, room.of_source[i] - room.covered[i]))
+    return float(total / (words + b - a))
+
+
+@njit(cache=True)
+def _counted(a: int, b: int, words: int, links: int, form: int, reached: int, room: _Room) -> float:
+    """The same by the forms that count links; `reached` target words are linked to the entity."""
+    room.hits[:words] = 0.0
+    for x in range(links):
+        if a <= room.target[x] < b:
+            room.hits[room.source[x]] += 1.0
+    if form == RAW:
+        return float(2.0 * room.hits[:words].sum() / (words + b - a))
+    linked = (room.inside[a:b] > 0.0).sum()
+    return float(2.0 * linked / (b - a + reached) * np.minimum(room.hits[:words], 1.0).sum() / words)
 
 
 @njit(cache=True)
@@ -164,68 +243,32 @@ def alignment(
     link_score: np.ndarray,
     target_words: np.ndarray,
     form: int,
-    source_common: np.ndarray,
-    source_case: np.ndarray,
-    source_offsets: np.ndarray,
-    target_common: np.ndarray,
-    target_case: np.ndarray,
-    target_offsets: np.ndarray,
-    contrast: float,
+    traits: Traits,
     out: np.ndarray,
 ) -> None:
-    """Fill `out` (candidates,) with the alignment score of each candidate; `form` indexes FORMS.
-
-    The traits of words are those of `Traits`.
-    """
-    longest = target_words.max() if len(target_words) else 0
-    most = (entity_end - entity_start).max() if len(rows) else 0
-    # one set of arrays serves all entities
-    masses, costs, of_entity = np.empty((2, longest)), np.zeros(longest), np.empty((3, most))
-    sums, breaks = np.zeros((2, longest + 1)), np.zeros(longest + 1)
-    partner, small = np.empty(longest), np.empty(longest, dtype=np.bool_)
+    """Fill `out` (candidates,) with the alignment score of each candidate; `form` indexes FORMS."""
+    room = _room(longest(target_words), longest(entity_end - entity_start), longest(np.diff(link_offsets)))
     for k in range(len(rows)):
         if offsets[k] == offsets[k + 1]:
             continue
-        row, first, last = rows[k], entity_start[k], entity_end[k]
-        words, n_s = target_words[row], last - first
-        lo, hi = link_offsets[row], link_offsets[row + 1]
-        source, target, score = link_source[lo:hi], link_target[lo:hi], link_score[lo:hi]
-        inside, outside, cost = masses[0, :words], masses[1, :words], costs[:words]
-        of_source, covered, hits = of_entity[0, :n_s], of_entity[1, :n_s], of_entity[2, :n_s]
-        fill_linked_mass(first, last, source, target, score, inside, outside, of_source)
-        # prefix sums over the target words that candidates reach: value, number of linked words
-        low, high = start[offsets[k] : offsets[k + 1]].min(), end[offsets[k] : offsets[k + 1]].max()
-        value, linked = sums[0], sums[1]
-        reached = float((inside > 0.0).sum()) if form == 1 else 0.0
-        value[low] = linked[low] = 0.0
-        for t in range(low, high):
-            value[t + 1] = value[t] + _value(inside[t], outside[t])
-            linked[t + 1] = linked[t] + (1.0 if inside[t] > 0.0 else 0.0)
-        if len(target_common):
-            here = slice(source_offsets[row], source_offsets[row + 1])
-            there = slice(target_offsets[row], target_offsets[row + 1])
-            _fill_costs(
-                first, of_source, source, target, source_common[here], source_case[here], target_common[there],
-                target_case[there], contrast, low, high, partner[:words], small[:words], cost,
-            )  # fmt: skip
-            _charge_breaks(source_case[here][first:last], target_case[there], low, high, value, breaks)
+        row, first, words = rows[k], entity_start[k], entity_end[k] - entity_start[k]
+        mine = link_offsets[row], link_offsets[row + 1], link_source, link_target, link_score
+        least, most = fill_linked_mass(first, first + words, *mine, target_words[row], room.inside, room.outside)
+        links = _gather(first, words, *mine, room)
+        if form != POSTERIOR:
+            reached = (room.inside[least:most] > 0.0).sum()
+            for c in range(offsets[k], offsets[k + 1]):
+                out[c] = _counted(start[c], end[c], words, links, form, reached, room)
+            continue
+        low, high = start[offsets[k]], end[offsets[k]]
         for c in range(offsets[k], offsets[k + 1]):
-            a, b = start[c], end[c]
-            covered[:], hits[:] = 0.0, 0.0
-            for x in range(len(source)):
-                if first <= source[x] < last and a <= target[x] < b:
-                    covered[source[x] - first] += score[x]
-                    hits[source[x] - first] += 1.0
-            length = n_s + b - a
-            if form == 2:
-                out[c] = 2.0 * hits.sum() / length
-            elif form == 1:
-                hit = 0.0
-                for i in range(n_s):
-                    hit += min(1.0, hits[i])
-                out[c] = 2.0 * (linked[b] - linked[a]) / (b - a + reached) * hit / n_s
-            else:
-                total = value[b] - value[a] - _costs(cost, breaks, a, b)
-                for i in range(n_s):
-                    total += _value(covered[i], max(0.0, of_source[i] - covered[i]))
-                out[c] = total / length
+            low, high = min(low, start[c]), max(high, end[c])
+        _fill_values(low, high, room)
+        if len(traits.target_common):
+            here, there = traits.source_offsets[row] + first, traits.target_offsets[row]
+            # an entity of a failed row may reach beyond its sentence
+            known = max(0, min(words, traits.source_offsets[row + 1] - here))
+            _fill_costs(first, here, known, links, traits, there, low, high, room)
+            _charge_breaks(here, known, traits, there, low, high, room)
+        for c in range(offsets[k], offsets[k + 1]):
+            out[c] = _posterior(start[c], end[c], words, links, room)
