@@ -36,7 +36,8 @@ from xproj.columns import TokenColumn
 from xproj.core import ilp, matching
 from xproj.errors import BackendError
 from xproj.languages import lookup
-from xproj.stages import Project
+from xproj.stages import Inputs, Project
+from xproj.tables import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,6 +208,13 @@ def prepared(table: pa.Table, folder: Path) -> pipeline.Run:
     return run
 
 
+def fitted(made: recipe.Recipe, corpus: Path, folder: Path) -> Project:
+    """The stage `project` with what it learned from a corpus."""
+    folder.mkdir()
+    Project(made).fit(Inputs(lambda: Source(corpus).slices(Project.fit_rows), {}), folder)
+    return Project(made, folder)
+
+
 def project(out: Console, rows: int = 100_000, runs: int = 3) -> None:
     """The stage `project` on the sample corpus repeated."""
     table = sample()
@@ -217,12 +225,13 @@ def project(out: Console, rows: int = 100_000, runs: int = 3) -> None:
     table = table.set_column(0, "id", pa.array([f"s{row}" for row in range(rows)]))
     made = plain.settings("project", [])
     printed = Table("project", "rows/s", "rows per processor second")
-    stage = Project(made)
-    within = table.select([name for name in table.column_names if name in {*stage.reads()[0], *stage.reads()[1]}])
-    printed.add_row("a table in memory, added columns only", *rates(lambda: stage.map(within), rows, runs))
     with tempfile.TemporaryDirectory() as folder:
         given, made_file = Path(folder) / "links.parquet", Path(folder) / "projected.parquet"
         pq.write_table(table, given)
+        stage = fitted(made, given, Path(folder) / "fit")
+        required, optional = stage.reads()
+        within = next(Source(given).slices(rows, [*required, *optional]))
+        printed.add_row("a table in memory, added columns only", *rates(lambda: stage.map(within), rows, runs))
 
         def plain_form() -> None:
             made_file.unlink(missing_ok=True)

@@ -18,13 +18,12 @@ from xproj.core import case, frequency
 from xproj.core.bare_words import all_bare
 from xproj.core.precedents import HashTable, Precedents, word_hashes
 from xproj.core.scores import Traits
+from xproj.rows import FIRST_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-# enough to know the words that are frequent
-ROWS = 20_000
 FILE = "frequencies.json"
 PRECEDENTS = "precedents.npz"
 _NONE = np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int8), np.empty(0, dtype=np.int64)
@@ -45,7 +44,7 @@ class CorpusCounts(NamedTuple):
 
 
 def count(tables: Iterable[pa.Table]) -> CorpusCounts:
-    """Count the words of the first ROWS rows; the tables have source_tokens and target_tokens, and may have links."""
+    """Count the words of the first FIRST_ROWS rows of tables that have source_tokens and target_tokens, maybe links."""
     counts = frequency.FrequencyCount(), frequency.FrequencyCount()
     mass, size = np.zeros((2, 2)), np.zeros(2, dtype=np.int64)
     for part in first_rows(tables):
@@ -59,8 +58,8 @@ def count(tables: Iterable[pa.Table]) -> CorpusCounts:
     return CorpusCounts(*found, length_ratio=float(size[1] / size[0]) if size.all() else 1.0)
 
 
-def first_rows(tables: Iterable[pa.Table], rows: int = ROWS) -> Iterator[pa.Table]:
-    """The first rows of some tables, ROWS or as many as are asked for."""
+def first_rows(tables: Iterable[pa.Table], rows: int = FIRST_ROWS) -> Iterator[pa.Table]:
+    """The first rows of some tables, FIRST_ROWS or as many as are asked for."""
     left = rows
     for table in tables:
         part = table.slice(0, left)
@@ -200,14 +199,17 @@ def traits(
 def _look_up(words: pa.Array, wanted: np.ndarray, frequencies: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
     """The commonness and the case of the wanted words, 0 for the others; (total,) float32 and int8."""
     common, cases = np.zeros(len(words), dtype=np.float32), np.zeros(len(words), dtype=np.int8)
-    positions = np.flatnonzero(wanted)
-    encoded = words.take(pa.array(positions)).dictionary_encode()
-    ids = encoded.indices.to_numpy(zero_copy_only=False)
+    if not pa.types.is_dictionary(words.type):
+        words = words.filter(pa.array(wanted)).dictionary_encode()
+        ids = words.indices.to_numpy(zero_copy_only=False)
+    else:
+        ids = words.indices.to_numpy(zero_copy_only=False)[wanted]
     # a dictionary read from a file holds the words of the whole file
-    used = np.flatnonzero(np.bincount(ids, minlength=len(encoded.dictionary)))
-    distinct = encoded.dictionary.take(pa.array(used)).to_pylist()
-    place = np.zeros(len(encoded.dictionary), dtype=np.int64)
+    used = np.flatnonzero(np.bincount(ids, minlength=len(words.dictionary)))
+    distinct = words.dictionary.take(pa.array(used)).to_pylist()
+    place = np.zeros(len(words.dictionary), dtype=np.int64)
     place[used] = np.arange(len(used))
-    common[positions] = frequency.commonness(distinct, frequencies)[place[ids]]
-    cases[positions] = case.cases_with_breaks(distinct)[place[ids]]
+    ids = place[ids]
+    common[wanted] = frequency.commonness(distinct, frequencies)[ids]
+    cases[wanted] = case.cases_with_breaks(distinct)[ids]
     return common, cases

@@ -216,7 +216,12 @@ def _inputs(stage: Stage, source: Source, size: int) -> Inputs:
     required, optional = stage.reads()
     columns = [name for name in (*required, *optional) if name in source.names]
     where = str(source.path)
-    return Inputs(lambda: (conform(t, required, optional, where) for t in source.slices(size, columns)), {})
+    size = min(size, stage.fit_rows or size)
+
+    def read() -> Iterator[pa.Table]:
+        return (conform(t, required, optional, where, encoded=True) for t in source.slices(size, columns))
+
+    return Inputs(read, {})
 
 
 def _fit(stage: Stage, source: Source, output: Path, options: Options) -> Result:

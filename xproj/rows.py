@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     Counts = dict[str, int]
 
 OK = STATUSES.index("ok")
+# enough to know the words of a corpus that are frequent, and how its phrases are projected
+FIRST_ROWS = 20_000
 
 
 def ok_rows(table: pa.Table) -> Bool:

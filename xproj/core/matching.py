@@ -207,7 +207,7 @@ def greedy(
                 for c in range(offsets[k], offsets[k + 1]):
                     if score[c] <= 0.0 or score[c] < floor:
                         continue
-                    if best >= 0 and not _better(c, best, start, end, score):
+                    if best >= 0 and not _better(c, best, owner == k, start, end, score):
                         continue
                     if _free(c, first, last, start, end, chosen):
                         best, owner = c, k
@@ -217,10 +217,12 @@ def greedy(
 
 
 @njit(cache=True)
-def _better(c: int, best: int, start: np.ndarray, end: np.ndarray, score: np.ndarray) -> bool:
+def _better(c: int, best: int, same: bool, start: np.ndarray, end: np.ndarray, score: np.ndarray) -> bool:
+    """Does candidate c come before `best`, of the `same` or an earlier entity?"""
     if score[c] != score[best]:
         return bool(score[c] > score[best])
-    return bool(end[c] - start[c] > end[best] - start[best])
+    longer = (end[c] - start[c]) - (end[best] - start[best])
+    return bool(longer > 0 or (longer == 0 and same and start[c] < start[best]))
 
 
 @njit(cache=True)

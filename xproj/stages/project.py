@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from xproj import schema
 from xproj.recipe import COMPUTED
-from xproj.rows import count_rows, total, with_span
+from xproj.rows import FIRST_ROWS, count_rows, total, with_span
 from xproj.stages.align import without_back_translation
 from xproj.stages.base import TOKENS, Inputs, Mapped, Stage
 
@@ -36,6 +36,7 @@ class Project(Stage):
     required = ("id", *TOKENS, "source_entities")
     adds = ("target_entities", "dropped", "status")
     keys = ("align.refine",)
+    fit_rows = FIRST_ROWS
 
     def reads(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """With the columns of the scorers that it weighs, and their candidates."""
