@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 
 from xproj import lower_case
 from xproj.columns import combine
-from xproj.core import filters, heuristic, hull, ilp, matching
+from xproj.core import filters, heuristic, hull, ilp
 from xproj.problems import read_problem
 from xproj.schema import STATUSES, status_codes
 from xproj.solution import (
+    DOUBTFUL,
     IN_SMALL_LETTERS,
     INCOMPLETE,
     KEPT,
@@ -28,16 +29,13 @@ from xproj.solution import (
     TAKEN_ALONG,
     Solution,
 )
-from xproj.span_scores import length_scores, precedent_scores, score_candidates
+from xproj.weighing import best, doubtful, weigh
 
 if TYPE_CHECKING:
-    from xproj.core.candidates import Candidates
     from xproj.corpus_counts import CorpusCounts
     from xproj.problems import Problem
     from xproj.recipe import Project
 
-# below it a candidate that the scores allow, and lengths or precedents speak against, is worth ever less, but something
-LEAST = np.float32(1e-4)
 OK, UNLABELLED, FILTERED, EMPTY_SOURCE, EMPTY_TARGET = (
     STATUSES.index(name) for name in ("ok", "unlabelled", "filtered", "empty_source", "empty_target")
 )
@@ -99,10 +97,10 @@ def solve(
         kept = _filter(problem, settings, table, corpus, _hulls(problem, settings))
         return problem, _write(problem, settings, kept)
     if settings.solver == "heuristic":
-        found = _heuristic(problem, settings)
-    else:
-        found = _match(problem, settings, table, corpus)
-    return problem, _filter(problem, settings, table, corpus, found)
+        return problem, _filter(problem, settings, table, corpus, _heuristic(problem, settings))
+    found, doubt = _match(problem, settings, table, corpus)
+    found = _filter(problem, settings, table, corpus, found)
+    return problem, found.without(doubt[found.owner], DOUBTFUL)
 
 
 def conclude(problem: Problem, solution: Solution, settings: Project, status: np.ndarray) -> Projected:
@@ -117,59 +115,28 @@ def conclude(problem: Problem, solution: Solution, settings: Project, status: np
     return Projected(entities, solution.dropped(problem.entities, problem.rows), status, solution.filtered())
 
 
-def _match(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCounts | None) -> Solution:
-    """Candidates, their scores, and the solver; precedents choose among what the scores allow."""
-    found, total = score_candidates(problem, settings, table, corpus)
-    # scores are float32: the floor is compared as one
-    usable = (total > 0.0) & (total >= np.float32(settings.min_score))
-    value = np.where(usable, total, np.float32(0.0))
-    if corpus and settings.weighs_corpus:
-        value = _weighed(problem, settings, table, corpus, found, value)
+def _match(
+    problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCounts | None
+) -> tuple[Solution, np.ndarray]:
+    """Candidates, what they are worth, and the solver; also which entities have a doubtful span, (entities,)."""
+    weighed = weigh(problem, settings, table, corpus)
+    found, total = weighed.found, weighed.total
     if settings.solver == "ilp":
         wanted = settings.constraint, settings.projections, settings.ilp_solver
         ids = table["id"].to_pylist()
-        owner, chosen = ilp.solve(problem.entities.offsets, *found, value, 0.0, *wanted, ids=ids)
+        owner, chosen = ilp.solve(problem.entities.offsets, *found, weighed.value, 0.0, *wanted, ids=ids)
     else:
-        best = _best(problem, settings, found, value)
-        owner = np.flatnonzero(best >= 0)
-        chosen = best[owner]
-    counts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(usable)])
+        taken = best(problem, settings, found, weighed.value)
+        owner = np.flatnonzero(taken >= 0)
+        chosen = taken[owner]
+    counts = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(weighed.value > 0.0)])
     any_usable = counts[found.offsets[1:]] > counts[found.offsets[:-1]]
     any_found = found.offsets[1:] > found.offsets[:-1]
     reason = np.where(any_usable, OVERLAP, np.where(any_found, LOW_SCORE, NO_LINK))
     reason[owner] = KEPT
-    return Solution(owner, found.start[chosen], found.end[chosen], total[chosen], reason)
-
-
-def _weighed(
-    problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCounts, found: Candidates, value: np.ndarray
-) -> np.ndarray:
-    """Values with what lengths and precedents say, (candidates,): they choose among candidates, and exclude none."""
-    weight, said = np.float32(settings.scores["alignment"]), np.zeros(len(value), dtype=np.float32)
-
-    def added() -> np.ndarray:
-        wanted = value + weight * said
-        # what all speaks against stays in order, or the longest would win
-        least = LEAST * np.exp(np.minimum(wanted - LEAST, np.float32(0.0)))
-        return np.where(value > 0.0, np.maximum(wanted, least), np.float32(0.0))
-
-    if settings.weighs_lengths:
-        said += length_scores(problem, corpus.length_ratio, found, table)
-    if corpus.precedents and settings.weighs_precedents:
-        voted = _best(problem, settings, found, added())
-        said += precedent_scores(problem, corpus.precedents, found, table, voted)
-    return added()
-
-
-def _best(problem: Problem, settings: Project, found: Candidates, value: np.ndarray) -> np.ndarray:
-    """The candidate that each entity is given, (entities,), or -1; values (candidates,) above 0 may be chosen."""
-    offsets = problem.entities.offsets
-    chosen = np.full(len(problem.rows), -1, dtype=np.int64)
-    if settings.solver == "greedy":
-        matching.greedy(offsets, *found, value, 0.0, chosen)
-    elif matching.exact(offsets, *found, value, 0.0, matching.MAX_ENTITIES, chosen):
-        matching.exact_large(offsets, *found, value, 0.0, chosen)
-    return chosen
+    solution = Solution(owner, found.start[chosen], found.end[chosen], total[chosen], reason)
+    asked = settings.filters_doubtful
+    return solution, doubtful(problem, settings, weighed, owner, chosen) if asked else np.zeros(len(reason), np.bool_)
 
 
 def _heuristic(problem: Problem, settings: Project) -> Solution:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 KEPT = -1
 NO_LINK, LOW_SCORE, OVERLAP, REJECTED, ROW_FAILED = range(len(DROP_REASONS))
 # what rejected it, in more words: all of them are REJECTED to the reader, and counted apart
-FILTERS = ("completeness", "capitals", "sentence", "refine")
-INCOMPLETE, IN_SMALL_LETTERS, TAKEN_ALONG, NOT_CONFIRMED = range(len(DROP_REASONS), len(DROP_REASONS) + len(FILTERS))
+FILTERS = ("completeness", "capitals", "doubtful", "sentence", "refine")
+INCOMPLETE, IN_SMALL_LETTERS, DOUBTFUL, TAKEN_ALONG, NOT_CONFIRMED = range(
+    len(DROP_REASONS), len(DROP_REASONS) + len(FILTERS)
+)
 
 
 class Solution(NamedTuple):

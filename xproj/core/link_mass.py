@@ -53,3 +53,24 @@ def fill_linked_edges(inside: np.ndarray, low: int, high: int, min_edge: float, 
 def longest(lengths: np.ndarray) -> int:
     """The largest of some lengths, 0 without any: the room that serves all rows."""
     return int(lengths.max()) if len(lengths) else 0
+
+
+@njit(cache=True)
+def joining_mass(
+    rows: np.ndarray,
+    entity_start: np.ndarray,
+    entity_end: np.ndarray,
+    start: np.ndarray,
+    end: np.ndarray,
+    link_offsets: np.ndarray,
+    link_source: np.ndarray,
+    link_target: np.ndarray,
+    link_score: np.ndarray,
+) -> np.ndarray:
+    """The link mass between each entity and its span, (spans,) float64; spans and entities are parallel."""
+    found = np.zeros(len(rows))
+    for k in range(len(rows)):
+        for x in range(link_offsets[rows[k]], link_offsets[rows[k] + 1]):
+            if entity_start[k] <= link_source[x] < entity_end[k] and start[k] <= link_target[x] < end[k]:
+                found[k] += link_score[x]
+    return found

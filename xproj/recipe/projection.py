@@ -10,7 +10,7 @@ from xproj.recipe.table import Table
 
 # scores that `project` computes itself; any other one is a column that the stage `score` makes
 COMPUTED = ("alignment", "orthographic", "markers")
-Filter = Literal["strict", "comp_src", "comp_tgt", "restr_tgt", "capitals"]
+Filter = Literal["strict", "comp_src", "comp_tgt", "restr_tgt", "capitals", "doubtful"]
 FILTERS: tuple[str, ...] = get_args(Filter)
 
 
@@ -84,7 +84,8 @@ class Project(Table):
     )
     boundary_punctuation: bool = Field(True, description="may a span start or end with punctuation")
     filter: Literal["auto", "none", "strict"] | tuple[Filter, ...] = Field(
-        "auto", description="which spans are dropped: auto = adjectives of names, incomplete ones of predicted labels"
+        "auto",
+        description="which spans are dropped: auto = adjectives, doubtful ones, incomplete ones of predicted labels",
     )
     drop: Literal["entity", "sentence"] = Field("entity", description="what a lost entity takes with it")
 
@@ -163,12 +164,24 @@ class Project(Table):
         """The rules of the completeness filter; with `auto` those for rows with predicted labels."""
         if isinstance(self.filter, str):
             return () if self.filter == "none" else ("strict",)
-        return tuple(rule for rule in self.filter if rule != "capitals")
+        return tuple(rule for rule in self.filter if rule not in ("capitals", "doubtful"))
 
     @property
     def filters_capitals(self) -> bool:
         """Are spans in small letters dropped where names have capitals?"""
         return self.weighs_corpus if self.filter == "auto" else "capitals" in self.filter
+
+    @property
+    def knows_confidence(self) -> bool:
+        """Is all known that says how sure a span is: word links alone, lengths and precedents?"""
+        alone = all(name == "alignment" for name, weight in self.scores.items() if weight)
+        own = self.candidates in ("ngrams", "aligned") and self.weighs_lengths and self.weighs_precedents
+        return alone and own and self.constraint == "<=" and self.projections == 1
+
+    @property
+    def filters_doubtful(self) -> bool:
+        """Are spans dropped that are hardly right?"""
+        return self.knows_confidence if self.filter == "auto" else "doubtful" in self.filter
 
     @property
     def learns_spans(self) -> bool:
