@@ -60,39 +60,40 @@ def score_candidates(
 
 
 class Seen(NamedTuple):
-    """The traits of the words that matter; which entities may grow over unlinked words, (entities,), and the role in
-    that of each target word (see `extension`)."""
+    """The traits of the words that matter; how many letters entities lack that may grow over unlinked words for it,
+    (entities,), the role in that of each target word (see `extension`), and its letters."""
 
     traits: scores.Traits
-    grows: np.ndarray
+    lacks: np.ndarray
     role: np.ndarray
+    letters: np.ndarray
 
 
-NOTHING_SEEN = Seen(UNKNOWN, np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int8))
+NOTHING_SEEN = Seen(UNKNOWN, np.zeros(0), np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.int32))
 
 
 def _growing(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCounts | None) -> Seen:
     """What words show before candidates are listed, if the posterior form of the alignment score asks for it."""
     entities, words = problem.entities, len(problem.edge_allowed)
-    grows = np.zeros(len(problem.rows), dtype=np.bool_)
+    lacks, nothing = np.zeros(len(problem.rows)), np.zeros(words, dtype=np.int8)
     asked = settings.alignment_form == "posterior" and settings.scores.get("alignment", 0.0)
     if corpus is None or not asked:
-        return NOTHING_SEEN._replace(grows=grows, role=np.zeros(words, dtype=np.int8))
+        return NOTHING_SEEN._replace(lacks=lacks, role=nothing, letters=nothing.astype(np.int32))
     # an entity of a failed row is a placeholder that may point outside its sentence
     live = problem.live[problem.rows]
     at = problem.rows[live], entities.start[live], entities.end[live]
     links = problem.links.offsets, problem.links.source, problem.links.target, problem.links.score
     wanted, free = np.zeros(words, dtype=np.bool_), np.zeros(words, dtype=np.bool_)
     expected = _expected(problem, table, corpus.length_ratio)[live]
-    sizes, short = letters(table["target_tokens"])[0], np.zeros(len(expected), dtype=np.bool_)
+    sizes, short = letters(table["target_tokens"])[0], np.zeros(len(expected))
     extension.surroundings(
         *at, *links, problem.target_words, problem.target_offsets, MIN_EDGE, settings.max_words, sizes, expected,
         wanted, free, short,
     )  # fmt: skip
     found = traits(table, corpus, at, wanted)
     if settings.grows:
-        grows[live] = short
-    return Seen(found, grows, extension.roles(free, found.target_common, found.target_case))
+        lacks[live] = short
+    return Seen(found, lacks, extension.roles(free, found.target_common, found.target_case), sizes)
 
 
 def _traits_of(
@@ -182,7 +183,7 @@ def _aligned(problem: Problem, settings: Project, seen: Seen) -> spans.Candidate
     common = (
         problem.rows, problem.entities.start, problem.entities.end, links.offsets, links.source, links.target,
         links.score, words, problem.edge_allowed, problem.target_offsets, settings.max_words,
-        MIN_EDGE, settings.candidates == "aligned", seen.grows, seen.role, offsets,
+        MIN_EDGE, settings.candidates == "aligned", seen.lacks, seen.role, seen.letters, offsets,
     )  # fmt: skip
     room = CANDIDATES_EACH * len(problem.rows)
     while True:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from xproj.core.extension import moved
+from xproj.core.extension import REACH, moved
 from xproj.core.link_mass import fill_linked_edges, fill_linked_mass, longest
 
 
@@ -38,15 +38,36 @@ def link_outside(
 
 
 @njit(cache=True)
-def _fill_moves(
-    edge: np.ndarray, low: int, high: int, role: np.ndarray, row_low: int, row_high: int, moves: np.ndarray
+def _fill_onward(
+    edge: np.ndarray,
+    low: int,
+    high: int,
+    base: int,
+    words: int,
+    role: np.ndarray,
+    letters: np.ndarray,
+    allowed: np.ndarray,
+    lacks: float,
+    onward: np.ndarray,
+    steps: np.ndarray,
 ) -> None:
-    """Where each edge word of [low, high) may move to, to the left and to the right, into (2, words); the row is
-    [row_low, row_high) of all words, which `role` is of."""
+    """Where each edge word of [low, high) of a row may move on to, to the left and to the right: `steps` (2, words)
+    places each into `onward`, (2, words, REACH). The row is `words` words from `base` of all."""
+    steps[:, low:high] = 0
+    if lacks <= 0.0:
+        return
     for t in range(low, high):
-        if edge[t]:
-            moves[0, t] = moved(row_low + t, -1, role, row_low, row_high) - row_low
-            moves[1, t] = moved(row_low + t, 1, role, row_low, row_high) - row_low
+        for side in range(2):
+            at, gained = t, 0
+            while edge[t] and gained < lacks:
+                there = moved(base + at, 2 * side - 1, role, base, base + words) - base
+                if there == at or abs(there - t) > REACH or not allowed[base + there]:
+                    break
+                onward[side, t, steps[side, t]] = there
+                steps[side, t] += 1
+                while at != there:
+                    at += 2 * side - 1
+                    gained += letters[base + at]
 
 
 @njit(cache=True)
@@ -64,8 +85,9 @@ def ngrams(
     max_words: int,
     min_edge: float,
     runs_only: bool,
-    grows: np.ndarray,
+    lacks: np.ndarray,
     role: np.ndarray,
+    letters: np.ndarray,
     offsets: np.ndarray,
     start: np.ndarray,
     end: np.ndarray,
@@ -74,13 +96,13 @@ def ngrams(
 
     `rows` (entities,) is the row of each entity; `edge_allowed` marks, over all target words, those that may stand at
     an edge; with `runs_only` a span also starts where a run of words that may stand at an edge starts, and ends where
-    one ends. Of the entities marked in `grows` also the spans of which one edge has moved on to an unlinked word, as
-    `extension.moved` says by the `role` of all target words. Call with too little room in `start` and `end` to learn
-    the total, then again.
+    one ends. Of an entity that `lacks` (entities,) so many letters also the spans of which one edge moves on to
+    unlinked words, as `extension.moved` says by the `role` of all target words, until their `letters` are as many. Call
+    with too little room in `start` and `end` to learn the total, then again.
     """
     count, room, words = 0, len(start), longest(target_words)
     inside, outside, edge = np.empty(words), np.empty(words), np.empty(words, dtype=np.bool_)
-    moves = np.empty((2, words), dtype=np.int64)
+    onward, steps = np.empty((2, words, REACH), dtype=np.int64), np.empty((2, words), dtype=np.int64)
     for k in range(len(rows)):
         row, base = rows[k], edge_offsets[rows[k]]
         low, high = fill_linked_mass(
@@ -89,23 +111,23 @@ def ngrams(
         )  # fmt: skip
         fill_linked_edges(inside, low, high, min_edge, edge)
         edge[low:high] &= edge_allowed[base + low : base + high]
-        if grows[k]:
-            _fill_moves(edge, low, high, role, base, base + target_words[row], moves)
+        _fill_onward(edge, low, high, base, target_words[row], role, letters, edge_allowed, lacks[k], onward, steps)
         for a in range(low, high):
             if not edge[a] or (runs_only and a > low and edge[a - 1]):
                 continue
             for b in range(a + 1, min(high, a + max_words) + 1):
                 if not edge[b - 1] or (runs_only and b < high and edge[b]):
                     continue
-                for move in range(3 if grows[k] else 1):
-                    left, right = moves[0, a] if move == 1 else a, moves[1, b - 1] if move == 2 else b - 1
-                    if move and (right - left == b - 1 - a or right - left >= max_words):
-                        continue
-                    if not (edge_allowed[base + left] and edge_allowed[base + right]):
-                        continue
-                    if count < room:
-                        start[count], end[count] = left, right + 1
-                    count += 1
+                if count < room:
+                    start[count], end[count] = a, b
+                count += 1
+                for side in range(2):
+                    for at in onward[side, b - 1 if side else a, : steps[side, b - 1 if side else a]]:
+                        left, right = min(a, at), max(b - 1, at)
+                        if right - left < max_words:
+                            if count < room:
+                                start[count], end[count] = left, right + 1
+                            count += 1
         offsets[k + 1] = count
     return count
 

@@ -15,10 +15,11 @@ from __future__ import annotations
 import numpy as np
 
 LEAST = 0.45
-INTERCEPT = -3.08
-WEIGHTS = np.array([1.64, 10.02, 6.83, 4.27, -2.14, 1.69])
+INTERCEPT = -3.09
+WEIGHTS = np.array([1.65, 9.88, 6.83, 4.28, -2.10, 1.64])
 
 
 def probability(traits: np.ndarray) -> np.ndarray:
     """The probability that spans are right by their traits, (spans, 6); (spans,) float64."""
-    return np.asarray(1.0 / (1.0 + np.exp(-(INTERCEPT + traits @ WEIGHTS))))
+    # no product of matrices: its threads would take longer than this
+    return np.asarray(1.0 / (1.0 + np.exp(-INTERCEPT - (traits * WEIGHTS).sum(axis=1))))

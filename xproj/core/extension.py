@@ -40,14 +40,14 @@ def surroundings(
     expected: np.ndarray,
     asked: np.ndarray,
     free: np.ndarray,
-    grows: np.ndarray,
+    lacks: np.ndarray,
 ) -> None:
     """Mark which target words may stand in a span (`asked`), which of those beside it are unlinked (`free`), both
-    (total,), and which entities grow (`grows`), (entities,).
+    (total,), and how many letters entities lack (`lacks`), (entities,), at least 0.
 
     A span ends at words with `min_edge` mass with its entity, at most `max_words` words apart, or at one of up to REACH
-    words without any beside those. An entity grows if its linked words have fewer `letters`, those of each target word,
-    than are `expected` of its span.
+    words without any beside those. An entity lacks what its linked words have less in `letters`, those of each target
+    word, than are `expected` of its span.
     """
     room = longest(target_words)
     inside, outside, edge = np.empty(room), np.empty(room), np.empty(room, dtype=np.bool_)
@@ -62,7 +62,7 @@ def surroundings(
         for t in range(low, high):
             if inside[t] >= LINKED:
                 size += letters[base + t]
-        grows[k] = size < expected[k]
+        lacks[k] = max(0.0, expected[k] - size)
         before = -max_words
         for t in range(low, high):
             if not edge[t]:
