@@ -7,14 +7,14 @@
 weights are those of a logistic regression over the spans that are found on Europarl-NER de and the sample corpus, in
 both directions; `python benchmarks/confidence.py` prints them and what they change. A span below LEAST is dropped: F1
 is largest when that is half of F1 (Lipton, Elkan and Naryanaswamy 2014, "Optimal Thresholding of Classifiers to
-Maximize F1 Measure").
+Maximize F1 Measure"), which is .94 on the development sets.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-LEAST = 0.45
+LEAST = 0.47
 INTERCEPT = -3.09
 WEIGHTS = np.array([1.65, 9.88, 6.83, 4.28, -2.10, 1.64])
 
