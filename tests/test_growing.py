@@ -55,7 +55,7 @@ def test_without_lengths_nothing_grows():
 def chosen(rows, **settings):
     """The first span of the last row, in words, after a fit on all rows and one that makes articles common."""
     given = table([(*ARTICLES, [], []), *rows])
-    found = projection.project(given, recipe.Project(**settings), precedents.learn([given]))
+    found = projection.project(given, recipe.Project(filter="none", **settings), precedents.learn([given]))
     span = found.target_entities.to_pylist()[-1][0]
     return " ".join(rows[-1][1].split()[span["start"] : span["end"]]), span["score"]
 
@@ -82,7 +82,9 @@ def test_scores_and_losses_of_what_does_not_grow_do_not_depend_on_lengths():
     rows = [*[NAME] * 9, ("Bo", "Bonifatius", [(0, 1, "PER")], [(0, 0)]), ("Bo ran", "lief", [(0, 1, "PER")], [])]
     given = table(rows)
     known = precedents.learn([given])
-    with_, without = (projection.project(given, recipe.Project(lengths=on), known) for on in (True, False))
+    with_, without = (
+        projection.project(given, recipe.Project(filter="none", lengths=on), known) for on in (True, False)
+    )
     assert with_.target_entities.equals(without.target_entities) and with_.dropped.equals(without.dropped)
 
 

@@ -32,11 +32,11 @@ def mass(links, side, word, inside=(0, 99)):
 def test_surroundings_equal_plain_python(entity, links, letters, expected, longest):
     column, rows = LinkColumn.of([[], links]), np.ones(1, dtype=np.int64)
     spans = EntityColumn.of([[], [(*entity, "X")]])
-    asked, free, grows = np.zeros(2 * WORDS, dtype=bool), np.zeros(2 * WORDS, dtype=bool), np.zeros(1, dtype=bool)
+    asked, free, lacks = np.zeros(2 * WORDS, dtype=bool), np.zeros(2 * WORDS, dtype=bool), np.zeros(1)
     extension.surroundings(
         rows, spans.start, spans.end, column.offsets, column.source, column.target, column.score,
         np.full(2, WORDS), np.arange(3) * WORDS, 0.2, longest, np.array([1] * WORDS + letters),
-        np.array([expected]), asked, free, grows,
+        np.array([expected]), asked, free, lacks,
     )  # fmt: skip
     inside = [mass(links, 1, t, entity) for t in range(WORDS)]
     edges = {t for t in range(WORDS) if inside[t] > 0 and inside[t] >= min(0.2, max(inside))}
@@ -48,7 +48,7 @@ def test_surroundings_equal_plain_python(entity, links, letters, expected, longe
         if t != e and abs(t - e) <= REACH and set(range(min(t, e + 1), max(t + 1, e))) <= outer
     }
     unlinked = {t for t in near if mass(links, 1, t) < LINKED}
-    assert grows[0] == (sum(size for t, size in enumerate(letters) if inside[t] >= LINKED) < expected)
+    assert lacks[0] == max(0, expected - sum(size for t, size in enumerate(letters) if inside[t] >= LINKED))
     assert not asked[:WORDS].any() and not free[:WORDS].any()
     between = {t for a, b in pairwise(sorted(edges)) if b - a < longest for t in range(a, b)}
     assert set(np.flatnonzero(free[WORDS:])) == unlinked

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.core import candidates, scores
 from xproj.core.case import BEFORE_BREAK, CAPITAL, CASELESS, JOINER, KINDS, PUNCTUATION, SMALL
-from xproj.core.extension import BLOCKS, ENDS, PASSES
+from xproj.core.extension import BLOCKS, ENDS, PASSES, REACH
 from xproj.corpus_counts import UNKNOWN
 
 WORDS = 8
@@ -61,6 +61,8 @@ def found(
     min_edge=0.2,
     runs_only=False,
     role=(BLOCKS,) * WORDS,
+    lacks=1,
+    letters=(1,) * WORDS,
 ):
     """The candidate spans of each entity of one row."""
     rows, column, links = columns(entities, links)
@@ -68,7 +70,7 @@ def found(
     arguments = (
         rows, column.start, column.end, links.offsets, links.source, links.target, links.score, np.array([WORDS]),
         np.array(allowed), np.array([0, WORDS]), max_words, min_edge, runs_only,
-        np.full(len(entities), ENDS in role), np.array(role, dtype=np.int8), offsets,
+        np.full(len(entities), float(lacks)), np.array(role, dtype=np.int8), np.array(letters), offsets,
     )  # fmt: skip
     nothing = np.empty(0, dtype=np.int32)
     total = candidates.ngrams(*arguments, nothing, nothing)
@@ -253,8 +255,42 @@ def test_spans_grow_over_unlinked_words():
         (5, 7),
         (3, 6),
     }
+    # until it has the letters that it lacks
+    assert set(found([(0, 2)], linked, role=role, lacks=2)[0]) == set(spans) | {(3, 8), (5, 8)}
+    assert set(found([(0, 2)], linked, role=role, lacks=0)[0]) == {(3, 4), (3, 6), (5, 6)}
+    assert found([(0, 2)], linked, role=role, lacks=2, letters=(2,) * WORDS)[0] == spans
     allowed = [word != 1 for word in range(WORDS)]
     assert all(start != 1 for start, _ in found([(0, 2)], linked, allowed, role=role)[0])
+
+
+def onward(edge, step, role, letters, lacks):
+    """Where an edge may move on to, word by word."""
+    places, at, gained = [], edge, 0
+    while gained < lacks:
+        there = at + step
+        while 0 <= there < WORDS and abs(there - at) <= REACH and role[there] == PASSES:
+            there += step
+        if not 0 <= there < WORDS or role[there] != ENDS or abs(there - edge) > REACH or abs(there - at) > REACH:
+            return places
+        gained += sum(letters[min(at + 1, there) : max(at, there + 1)])
+        at = there
+        places.append(at)
+    return places
+
+
+@given(
+    links=links_of_a_row,
+    role=st.lists(st.sampled_from([BLOCKS, PASSES, ENDS, ENDS]), min_size=WORDS, max_size=WORDS),
+    letters=st.lists(st.integers(1, 5), min_size=WORDS, max_size=WORDS),
+    lacks=st.integers(0, 12),
+    max_words=st.integers(1, WORDS),
+)
+def test_growing_equals_plain_python(links, role, letters, lacks, max_words):
+    plain = found([(0, 3)], links, max_words=max_words)[0]
+    grown = found([(0, 3)], links, max_words=max_words, role=role, letters=letters, lacks=lacks)[0]
+    moved = [(left, b) for a, b in plain for left in onward(a, -1, role, letters, lacks)]
+    moved += [(a, right + 1) for a, b in plain for right in onward(b - 1, 1, role, letters, lacks)]
+    assert sorted(grown) == sorted([*plain, *(span for span in moved if span[1] - span[0] <= max_words)])
 
 
 def test_a_word_aligned_elsewhere_speaks_against_a_span():

@@ -131,6 +131,15 @@ class Project(Table):
             raise ValueError(f"candidates = 'markers' have no score {models[0]!r}; choose of {', '.join(COMPUTED)}")
         return self
 
+    @model_validator(mode="after")
+    def _doubt_knows_enough(self) -> Project:
+        if "doubtful" in self.filter and not self.knows_confidence:
+            raise ValueError(
+                "filter 'doubtful' needs the posterior alignment score alone, precedents and lengths, spans near the "
+                "links and at most one for each entity; use the defaults for these, or leave it out"
+            )
+        return self
+
     @property
     def needs_links(self) -> bool:
         """Does it read word links? Marks alone need none, unless links are asked to judge them."""
@@ -173,7 +182,7 @@ class Project(Table):
 
     @property
     def knows_confidence(self) -> bool:
-        """Is all known that says how sure a span is: word links alone, lengths and precedents?"""
+        """Is all known that says how sure a span is (see `core.confidence`)?"""
         alone = all(name == "alignment" for name, weight in self.scores.items() if weight)
         own = self.candidates in ("ngrams", "aligned") and self.weighs_lengths and self.weighs_precedents
         return alone and own and self.constraint == "<=" and self.projections == 1
