@@ -11,7 +11,7 @@ LANGUAGES  := deu_Latn swh_Latn rus_Cyrl
 # gold corpora for bench-quality and for the tests that use them; everything else works without
 export XPROJ_DATA ?= ../shared/data
 
-.PHONY: help demo test check bench bench-align bench-tuning bench-train bench-translate bench-quality bench-votes bench-scripts bench-dictionaries bench-extrinsic bench-students bench-translation bench-placement bench-memory clean
+.PHONY: help demo test check bench bench-align bench-tuning bench-train bench-translate bench-quality bench-confidence bench-votes bench-scripts bench-dictionaries bench-extrinsic bench-students bench-translation bench-placement bench-memory clean
 help:          ## this list
 	@sed -n 's/^\([a-z%<>-]*\):.*## /\1	/p' Makefile
 
@@ -66,6 +66,9 @@ bench-placement: $(VENV)/.dev ## marker placement: agreement of the reduced rang
 
 bench-quality: $(VENV)/.dev ## projection quality on gold corpora (XPROJ_DATA)
 	$(BIN)/python benchmarks/quality.py
+
+bench-confidence: $(VENV)/.dev ## weights of the filter of doubtful spans, and what it changes (XPROJ_DATA)
+	$(BIN)/python benchmarks/confidence.py
 
 bench-votes: $(VENV)/.dev ## a vote over five variants of the aligner on Europarl-NER (XPROJ_DATA)
 	$(BIN)/python benchmarks/votes.py

@@ -19,7 +19,7 @@ LAYERS = [
     {"evidence", "problems"},
     {"store", "corpus_counts"},
     {"corpora", "encoders", "lower_case", "span_scores"},
-    {"training"},
+    {"training", "weighing"},
     {"aligners", "evaluation", "projection", "taggers", "translators"},
     {"scorers", "refinement", "distillation", "precedents"},
     {"stages"},

@@ -5,7 +5,7 @@
 `score` is the alignment score of the span, `length` and `precedents` are what was added to it (see `lengths` and
 `precedents`), `mass` is the link mass between the entity and the span for each word of the entity, at most 1. The
 weights are those of a logistic regression over the spans that are found on Europarl-NER de and the sample corpus, in
-both directions; `python benchmarks/confidence.py` prints them and what they change. A span below LEAST is dropped: F1
+both directions; `make bench-confidence` prints them and what they change. A span below LEAST is dropped: F1
 is largest when that is half of F1 (Lipton, Elkan and Naryanaswamy 2014, "Optimal Thresholding of Classifiers to
 Maximize F1 Measure"), which is .94 on the development sets.
 """
