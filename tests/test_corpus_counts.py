@@ -83,3 +83,19 @@ def test_edges_and_entities_are_looked_up():
 
 def test_an_empty_corpus_has_no_frequencies():
     assert corpus_counts.count([]) == ({}, {}, 0, None, 1, None)
+
+
+def test_words_of_a_dictionary_are_looked_up_as_words():
+    rows, known = [["The", "cat", "sat"], [], ["the", "Dog"]], corpus_counts.CorpusCounts({"the": HALF}, {"dog": HALF})
+    plain = table(rows)
+    # as it is read from a file: words that no row has, in another order
+    words = pa.array(["unused", "Dog", "the", "sat", "also unused", "cat", "The"])
+    ids = pa.array([words.to_pylist().index(word) for row in rows for word in row], pa.int32())
+    lists = pa.ListArray.from_arrays(pa.array([0, 3, 3, 5], pa.int32()), pa.DictionaryArray.from_arrays(ids, words))
+    encoded = pa.table({name: lists for name in plain.column_names})
+    spans = np.array([0, 2]), np.array([0, 1]), np.array([2, 2])
+    wanted = np.array([True, False, True, False, True])
+    found = [corpus_counts.traits(one, known, spans, wanted) for one in (plain, encoded)]
+    assert [column.tolist() for column in found[0][:6]] == [column.tolist() for column in found[1][:6]]
+    assert found[1].source_common.tolist() == [0.5, 0, 0, 0, 0] and found[1].target_common.tolist() == [0, 0, 0, 0, 0.5]
+    assert found[1].source_case.tolist()[2:4] == [0, 0] and found[1].target_case[4] != found[1].target_case[2]

@@ -55,6 +55,7 @@ def test_the_weight_of_the_score_does_not_matter():
     [
         {"precedents": False},
         {"solver": "hull"},
+        {"scores": {"alignment": 1.0, "tagger": 0.0}},
         {"scores": {"alignment": 1.0, "tagger": 1.0}},
         {"candidates": "tagged"},
     ],
@@ -84,6 +85,11 @@ def test_the_traits_of_spans():
             pytest.approx(np.log(2)),
         ]
     ]
+    # a word with two links has no more than the mass of one
+    rows[1] = (*rows[1][:3], [(1, 1), (1, 2), (2, 2)])
+    given = table(rows)
+    problem = read_problem(given, settings, np.ones(2, dtype=np.bool_))
+    assert weighing.traits(problem, settings, weighed, np.array([1]), np.array([chosen]))[0, 3] == 1.0
     assert weighing.traits(problem, settings, weighed._replace(precedents=None), *[np.array([0])] * 2) is None
 
 

@@ -136,7 +136,7 @@ class Project(Table):
         if "doubtful" in self.filter and not self.knows_confidence:
             raise ValueError(
                 "filter 'doubtful' needs the posterior alignment score alone, precedents and lengths, spans near the "
-                "links and at most one for each entity; use the defaults for these, or leave it out"
+                "links and constraint = '<='; use the defaults for these, or leave it out"
             )
         return self
 
@@ -183,7 +183,8 @@ class Project(Table):
     @property
     def knows_confidence(self) -> bool:
         """Is all known that says how sure a span is (see `core.confidence`)?"""
-        alone = all(name == "alignment" for name, weight in self.scores.items() if weight)
+        # a score of a model brings candidates of its own, whatever its weight
+        alone = all(name == "alignment" or (name in COMPUTED and not weight) for name, weight in self.scores.items())
         own = self.candidates in ("ngrams", "aligned") and self.weighs_lengths and self.weighs_precedents
         return alone and own and self.constraint == "<=" and self.projections == 1
 

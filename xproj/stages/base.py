@@ -66,7 +66,7 @@ class Stage:
     follows: ClassVar[tuple[str, ...]] = ()  # the stages whose whole folder it reads, where they are planned
     ignores: ClassVar[tuple[str, ...]] = ()  # keys of its own table that do not change its result
     sharded: ClassVar[bool] = True
-    fit_rows: ClassVar[int] = 0  # a fit looks at so many rows, the first ones; 0: at all
+    fit_rows: ClassVar[int] = 0  # a fit looks at so many rows, the first ones; 0: at all of them
 
     def __init__(self, recipe: Recipe, fitted: Path | None = None) -> None:
         self.recipe = recipe
