@@ -134,7 +134,7 @@ class Stage:
         return False
 
     def fit(self, inputs: Inputs, output: Path, progress: Progress | None = None) -> dict[str, Any]:
-        """Read the whole corpus and fill the folder `output`; returns counts and figures."""
+        """Read the whole corpus, or `fit_rows` of it, and fill the folder `output`; returns counts and figures."""
         raise NotImplementedError(f"stage {self.name} has no fit")
 
     def begin(self, rows: int) -> None:
