@@ -100,3 +100,10 @@ def test_the_stage_counts_it(tmp_path):
     counts = Project(made, tmp_path).map(rows).counts
     assert counts["entities.filtered.doubtful"] == counts["entities.dropped.filtered"] == 1
     assert counts["entities.projected"] == 2
+
+
+def test_what_all_speaks_against_is_excluded_under_no_weight():
+    given = table([*[NAME] * 9, ("Bo slept", "Bundesversammlungen", [(0, 1, "PER")], [(0, 0, 0.25), (1, 0)])])
+    settings = recipe.Project(filter="none", precedents=False, scores={"alignment": 1e4})
+    found = projection.project(given, settings, precedents.learn([given]))
+    assert [len(row) for row in found.target_entities.to_pylist()] == [1] * 10

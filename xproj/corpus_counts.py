@@ -199,11 +199,11 @@ def traits(
 def _look_up(words: pa.Array, wanted: np.ndarray, frequencies: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
     """The commonness and the case of the wanted words, 0 for the others; (total,) float32 and int8."""
     common, cases = np.zeros(len(words), dtype=np.float32), np.zeros(len(words), dtype=np.int8)
-    if not pa.types.is_dictionary(words.type):
+    if pa.types.is_dictionary(words.type):
+        ids = words.indices.to_numpy(zero_copy_only=False)[wanted]
+    else:
         words = words.filter(pa.array(wanted)).dictionary_encode()
         ids = words.indices.to_numpy(zero_copy_only=False)
-    else:
-        ids = words.indices.to_numpy(zero_copy_only=False)[wanted]
     # a dictionary read from a file holds the words of the whole file
     used = np.flatnonzero(np.bincount(ids, minlength=len(words.dictionary)))
     distinct = words.dictionary.take(pa.array(used)).to_pylist()

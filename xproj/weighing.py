@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # below it a candidate that the scores allow, and lengths or precedents speak against, is worth ever less, but something
 LEAST = np.float32(1e-4)
+# exp of less is 0 in float32, and would exclude it
+LOWEST = np.float32(-60.0)
 
 
 class Weighed(NamedTuple):
@@ -62,7 +64,7 @@ def weigh(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCo
 def _with(value: np.ndarray, said: np.ndarray) -> np.ndarray:
     """Values with what is said of them; those that all speaks against stay in order, or the longest would win."""
     wanted = value + said
-    least = LEAST * np.exp(np.minimum(wanted - LEAST, np.float32(0.0)))
+    least = LEAST * np.exp(np.clip(wanted - LEAST, LOWEST, np.float32(0.0)))
     return np.where(value > 0.0, np.maximum(wanted, least), np.float32(0.0))
 
 

@@ -148,7 +148,7 @@ def _fill_partners(first: int, here: int, words: int, links: int, traits: Traits
             room.small[t] |= case[here + i] & KIND != CAPITAL or first + i == 0
 
 
-# a call with so many arrays takes as long as the work
+# here and in `_posterior` a call with so many arrays would take as long as the work
 @njit(cache=True, inline="always")
 def _fill_costs(
     first: int, here: int, words: int, links: int, traits: Traits, there: int, low: int, high: int, room: _Room
