@@ -125,4 +125,4 @@ def test_length_scores():
     found, _ = score_candidates(problem, recipe.Project(), given)
     sizes = [sum([6, 1][a:b]) for a, b in zip(found.start.tolist(), found.end.tolist(), strict=True)]
     expected = [-LENGTH * abs(np.log((size + 1) / (0.5 * 6 + 1))) for size in sizes]
-    assert len(sizes) == 3 and length_scores(problem, 0.5, found, given) == pytest.approx(expected, abs=1e-6)
+    assert len(sizes) == 3 and length_scores(problem, 0.5, found) == pytest.approx(expected, abs=1e-6)

@@ -107,10 +107,10 @@ def test_counts_and_exceptions_equal_plain_python(rows, rare):
         named, lower = name != name.lower(), span == span.lower() != span.upper()
         small, capital = small + (named and lower), capital + (named and span != span.lower())
         exceptional.append(named and lower and len(t) - b == 1)
-    counts = lower_case.count(given, problem, found)
+    counts = lower_case.count(problem, found)
     assert counts.get("X", np.zeros(2)).tolist() == [small, capital]
     assert lower_case.shares([counts]) == pytest.approx({"X": (small + 1) / (small + capital + 2)} if rows else {})
-    rejected = lower_case.exceptional(given, problem, found, {"X": 0.1 if rare else 0.2})
+    rejected = lower_case.exceptional(problem, found, {"X": 0.1 if rare else 0.2})
     assert rejected.tolist() == [rare and one for one in exceptional]
 
 

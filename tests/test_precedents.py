@@ -10,6 +10,7 @@ from test_projection import table
 from xproj import corpus_counts, precedents, projection, recipe
 from xproj.core import case, matching
 from xproj.problems import read_problem
+from xproj.sides import Side
 from xproj.span_scores import precedent_scores, score_candidates
 
 NAME = ("Ana ran", "heute Ana lief", [(0, 1, "PER")], [(0, 1), (1, 2)])
@@ -65,7 +66,7 @@ def evidence(rows, known):
     found, total = score_candidates(problem, settings, given, known)
     voted = np.full(len(problem.rows), -1)
     matching.exact(problem.entities.offsets, *found, total, 0.0, matching.MAX_ENTITIES, voted)
-    return problem, found, precedent_scores(problem, known.precedents, found, given, voted)
+    return problem, found, precedent_scores(problem, known.precedents, found, voted)
 
 
 def test_precedents_choose_and_leave_scores_and_losses_as_they_are():
@@ -123,13 +124,13 @@ def test_the_same_from_parts_and_however_words_are_kept():
 
 def test_words_are_hashed_in_slices_and_nulls():
     column = pa.array([["x"], None, ["Ana", "é"], []], pa.list_(pa.string()))
-    found = corpus_counts.hashed(column.slice(1))
+    found = Side(column.slice(1))
     assert found.offsets.tolist() == [0, 0, 2, 2]
-    alone = corpus_counts.hashed(column.slice(2, 1))
+    alone = Side(column.slice(2, 1))
     assert found.hashes[found.ids].tolist() == alone.hashes[alone.ids].tolist()
-    nothing = corpus_counts.hashed(column.slice(3))
+    nothing = Side(column.slice(3))
     assert len(nothing.ids) == len(nothing.hashes) == 0
-    glued = corpus_counts.hashed(pa.array([["food,", "food", "l'ambiance", "ambiance."]]))
+    glued = Side(pa.array([["food,", "food", "l'ambiance", "ambiance."]]))
     same = glued.hashes[glued.ids]
     assert same[0] == same[1] != same[2] == same[3]
 
@@ -147,10 +148,10 @@ def test_the_case_of_words_is_that_of_their_first_character():
     ]
     column = pa.array([words[:4], words[4:]])
     for given in (column, column.cast(pa.list_(pa.dictionary(pa.int32(), pa.string())))):
-        found, cases = corpus_counts.cased(given)
-        assert cases[found.ids].tolist() == kinds and cases.dtype == np.int8
-    found, cases = corpus_counts.cased(column[:0])
-    assert len(found.ids) == len(cases) == 0
+        found = Side(given)
+        assert found.first_cases[found.ids].tolist() == kinds and found.first_cases.dtype == np.int8
+    found = Side(column[:0])
+    assert len(found.ids) == len(found.first_cases) == 0
 
 
 def test_a_new_word_in_a_capital_is_like_those_in_names():

@@ -111,6 +111,17 @@ def test_nulls_that_stand_for_something():
         assert "'target_gold' has a null label in row 1" in refused(table, "target_gold")
 
 
+def test_null_words_of_a_dictionary_are_refused_as_others():
+    words = pa.array(["a", "b", None])
+    for values in (
+        words.dictionary_encode(),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1, 1]), pa.array(["a", None])),
+    ):
+        tokens = pa.ListArray.from_arrays(pa.array([0, 1, 3], pa.int32()), values)
+        with pytest.raises(SchemaError, match="'source_tokens' has a null word in row 1"):
+            conform(pa.table({"source_tokens": tokens}), ["source_tokens"], encoded=True)
+
+
 def test_status_codes():
     codes = schema.status_codes(pa.table({"status": ["ok", None, "filtered"]}))
     assert codes.tolist() == [0, 0, STATUSES.index("filtered")] and codes.dtype == np.int32

@@ -1,7 +1,7 @@
 """What the alignment score knows of a corpus: which words are common, what capital letters say, and precedents.
 
 `count` reads the first rows of a corpus, `precedents.learn` adds what a first projection of them finds; `save` and
-`load` keep the result, `traits` and `hashed` look words of a table up.
+`load` keep the result, `traits` looks words of a table up.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from xproj.columns import LinkColumn, TokenColumn, flatten
+from xproj.columns import LinkColumn
 from xproj.core import case, frequency
-from xproj.core.bare_words import all_bare
-from xproj.core.precedents import HashTable, Precedents, word_hashes
+from xproj.core.precedents import HashTable, Precedents
 from xproj.core.scores import Traits
 from xproj.rows import FIRST_ROWS
+from xproj.sides import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    import pyarrow as pa
 
 FILE = "frequencies.json"
 PRECEDENTS = "precedents.npz"
@@ -48,12 +48,14 @@ def count(tables: Iterable[pa.Table]) -> CorpusCounts:
     counts = frequency.FrequencyCount(), frequency.FrequencyCount()
     mass, size = np.zeros((2, 2)), np.zeros(2, dtype=np.int64)
     for part in first_rows(tables):
-        sides = [TokenColumn.read(part[name]) for name in ("source_tokens", "target_tokens")]
-        for side, tokens in zip(counts, sides, strict=True):
-            side.add(tokens)
-        size += [letters(part[name])[0].sum() for name in ("source_tokens", "target_tokens")]
+        sides = Side(part["source_tokens"]), Side(part["target_tokens"])
+        for counted, side in zip(counts, sides, strict=True):
+            times = side.counts()
+            used = np.flatnonzero(times)
+            counted.add(side.written(used), times[used].tolist())
+        size += [side.letters.sum() for side in sides]
         if "links" in part.column_names:
-            _count_cases(LinkColumn.read(part["links"]), sides[0], sides[1], mass)
+            _count_cases(LinkColumn.read(part["links"]), *sides, mass)
     found = counts[0].frequencies(), counts[1].frequencies(), case.contrast(mass)
     return CorpusCounts(*found, length_ratio=float(size[1] / size[0]) if size.all() else 1.0)
 
@@ -69,60 +71,7 @@ def first_rows(tables: Iterable[pa.Table], rows: int = FIRST_ROWS) -> Iterator[p
             break
 
 
-def letters(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The number of letters of each word of a token column, (total,), and row offsets."""
-    rows, words, _ = flatten(column)
-    if not pa.types.is_dictionary(words.type):
-        return pc.utf8_length(words).to_numpy(zero_copy_only=False), rows
-    sizes = pc.utf8_length(words.dictionary).to_numpy(zero_copy_only=False)
-    return sizes[words.indices.to_numpy(zero_copy_only=False)], rows
-
-
-class HashedWords(NamedTuple):
-    """The words of all rows as indices into distinct words, `ids` (total,); the hashes of those, and row offsets."""
-
-    ids: np.ndarray
-    hashes: np.ndarray
-    offsets: np.ndarray
-
-
-def hashed(column: pa.ChunkedArray | pa.Array) -> HashedWords:
-    """The words of a token column by their hashes (see `core.precedents`)."""
-    return _hashed(*_distinct(column))
-
-
-def cased(column: pa.ChunkedArray | pa.Array) -> tuple[HashedWords, np.ndarray]:
-    """The words as `hashed` gives them, and the kind of `core.case` of the first character of each bare word, int8.
-
-    That is quicker than the first letter or digit, and as good a sign. Symbols are punctuation.
-    """
-    rows, ids, distinct = _distinct(column)
-    first = pc.utf8_slice_codeunits(distinct, 0, 1)
-    is_one = [pc.utf8_is_alnum(first), pc.utf8_is_lower(first), pc.utf8_is_upper(first)]
-    letter, small, capital = (one.to_numpy(zero_copy_only=False) for one in is_one)
-    kinds = np.select([capital, small, letter], [case.CAPITAL, case.SMALL, case.CASELESS], case.PUNCTUATION)
-    return _hashed(rows, ids, distinct), kinds.astype(np.int8)
-
-
-def _distinct(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array]:
-    """Row offsets, the words of all rows as indices into distinct words, and those as they are when bare."""
-    rows, words, _ = flatten(column)
-    if not pa.types.is_dictionary(words.type):
-        words = words.dictionary_encode()
-    return rows, words.indices.to_numpy(zero_copy_only=False), all_bare(words.dictionary.cast(pa.large_string()))
-
-
-def _hashed(rows: np.ndarray, ids: np.ndarray, distinct: pa.Array) -> HashedWords:
-    hashes = np.zeros(0, dtype=np.uint64)
-    if len(distinct):
-        _, ends, letters = distinct.buffers()
-        at = np.frombuffer(ends, dtype=np.int64)[distinct.offset : distinct.offset + len(distinct) + 1]
-        hashes = word_hashes(at, np.frombuffer(letters or b"", dtype=np.uint8))
-    return HashedWords(ids, hashes, rows)
-
-
-def _count_cases(links: LinkColumn, source: TokenColumn, target: TokenColumn, mass: np.ndarray) -> None:
-    sides = _cases(source), source.offsets, _cases(target), target.offsets
+def _count_cases(links: LinkColumn, source: Side, target: Side, mass: np.ndarray) -> None:
     # a link outside its sentence is refused where it is projected
     inside = (links.source < np.repeat(source.lengths, np.diff(links.offsets))) & (
         links.target < np.repeat(target.lengths, np.diff(links.offsets))
@@ -130,12 +79,8 @@ def _count_cases(links: LinkColumn, source: TokenColumn, target: TokenColumn, ma
     inside &= (links.source >= 0) & (links.target >= 0)
     score = np.where(inside, links.score, 0.0)
     at = np.where(inside, links.source, 0), np.where(inside, links.target, 0)
+    sides = source.cases, source.offsets, target.cases, target.offsets
     case.count_links(links.offsets, at[0], at[1], score, *sides, mass)
-
-
-def _cases(tokens: TokenColumn) -> np.ndarray:
-    ids, distinct = tokens.encode()
-    return np.asarray(case.cases(distinct)[ids])
 
 
 def save(counts: CorpusCounts, folder: Path) -> None:
@@ -169,7 +114,8 @@ def load(folder: Path) -> CorpusCounts:
 
 
 def traits(
-    table: pa.Table,
+    source: Side,
+    target: Side,
     counts: CorpusCounts | None,
     source_spans: tuple[np.ndarray, np.ndarray, np.ndarray],
     target_wanted: np.ndarray,
@@ -177,39 +123,14 @@ def traits(
     """How common the words of entities and some target words are, and their case; `UNKNOWN` without counts.
 
     Args:
-        table: with source_tokens and target_tokens.
+        source: the words of the source sentences.
+        target: those of the target sentences.
         counts: of the corpus.
         source_spans: rows, starts and ends of the entities, (entities,) each.
         target_wanted: over all target words, those that are looked up.
     """
     if counts is None:
         return UNKNOWN
-    offsets, words, _ = flatten(table["source_tokens"])
-    rows, start, end = source_spans
-    inside = np.zeros(len(words), dtype=np.bool_)
-    lengths = end - start
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    inside[np.repeat(offsets[rows] + start, lengths) + within] = True
-    source = _look_up(words, inside, counts.source)
-    target_offsets, words, _ = flatten(table["target_tokens"])
-    target = _look_up(words, target_wanted, counts.target)
-    return Traits(*source, offsets, *target, target_offsets, counts.contrast)
-
-
-def _look_up(words: pa.Array, wanted: np.ndarray, frequencies: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
-    """The commonness and the case of the wanted words, 0 for the others; (total,) float32 and int8."""
-    common, cases = np.zeros(len(words), dtype=np.float32), np.zeros(len(words), dtype=np.int8)
-    if pa.types.is_dictionary(words.type):
-        ids = words.indices.to_numpy(zero_copy_only=False)[wanted]
-    else:
-        words = words.filter(pa.array(wanted)).dictionary_encode()
-        ids = words.indices.to_numpy(zero_copy_only=False)
-    # a dictionary read from a file holds the words of the whole file
-    used = np.flatnonzero(np.bincount(ids, minlength=len(words.dictionary)))
-    distinct = words.dictionary.take(pa.array(used)).to_pylist()
-    place = np.zeros(len(words.dictionary), dtype=np.int64)
-    place[used] = np.arange(len(used))
-    ids = place[ids]
-    common[wanted] = frequency.commonness(distinct, frequencies)[ids]
-    cases[wanted] = case.cases_with_breaks(distinct)[ids]
-    return common, cases
+    of_source = source.look_up(source.inside(*source_spans), counts.source)
+    of_target = target.look_up(target_wanted, counts.target)
+    return Traits(*of_source, source.offsets, *of_target, target.offsets, counts.contrast)

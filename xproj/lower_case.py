@@ -19,27 +19,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xproj.columns import flatten
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from xproj.problems import Problem
+    from xproj.sides import Side
     from xproj.solution import Solution
 
 MAX_SHARE = 0.15
 
 
-def count(table: pa.Table, problem: Problem, found: Solution) -> dict[str, np.ndarray]:
+def count(problem: Problem, found: Solution) -> dict[str, np.ndarray]:
     """By label how many spans are in small letters, and how many have a capital, where the entity has one; (2,) each.
 
     Args:
-        table: with source_tokens and target_tokens.
-        problem: of the table.
+        problem: of a table.
         found: its spans, of live rows alone.
     """
-    small, capital = _letters_of_spans(table, problem, found)
-    named = _named(table, problem, found)
+    small, capital = _letters_of_spans(problem, found)
+    named = _named(problem, found)
     labels = problem.entities.label[found.owner]
     of = np.stack(
         [
@@ -59,49 +57,43 @@ def shares(counts: Iterable[dict[str, np.ndarray]]) -> dict[str, float]:
     return {name: float((small + 1) / (small + capital + 2)) for name, (small, capital) in total.items()}
 
 
-def exceptional(table: pa.Table, problem: Problem, found: Solution, shares: dict[str, float]) -> np.ndarray:
+def exceptional(problem: Problem, found: Solution, shares: dict[str, float]) -> np.ndarray:
     """Which spans, (spans,), are one word in small letters where the entity has a capital letter and the spans of its
     label have, too; `shares` are those of a corpus by label."""
     rare = np.array([shares.get(name, 1.0) < MAX_SHARE for name in problem.entities.names], dtype=np.bool_)
     # an entity of a failed row is a placeholder that may point outside its sentence
     asked: np.ndarray = problem.live[problem.rows[found.owner]] & (found.end - found.start == 1)
     asked &= rare[problem.entities.label[found.owner]]
-    small, _ = _letters_of_spans(table, problem, found.only(asked))
+    small, _ = _letters_of_spans(problem, found.only(asked))
     asked[asked] = small
     # few are left, and the other side is looked at for those alone
-    asked[asked] = _named(table, problem, found.only(asked))
+    asked[asked] = _named(problem, found.only(asked))
     return asked
 
 
-def _letters_of_spans(table: pa.Table, problem: Problem, found: Solution) -> tuple[np.ndarray, np.ndarray]:
+def _letters_of_spans(problem: Problem, found: Solution) -> tuple[np.ndarray, np.ndarray]:
     """Which spans are in small letters, and which have a capital, (spans,) bool each."""
-    capital, letter = _letters(table["target_tokens"], problem.rows[found.owner], found.start, found.end)
+    capital, letter = _letters(problem.target, problem.rows[found.owner], found.start, found.end)
     return letter & ~capital, capital
 
 
-def _named(table: pa.Table, problem: Problem, found: Solution) -> np.ndarray:
+def _named(problem: Problem, found: Solution) -> np.ndarray:
     """Of which spans does the entity have a capital letter, (spans,)? The first word of a sentence does not count."""
     rows, entities = problem.rows[found.owner], problem.entities
     start, end = np.maximum(entities.start[found.owner], 1), entities.end[found.owner]
     capital = np.zeros(len(rows), dtype=np.bool_)
     inside = start < end
-    capital[inside], _ = _letters(table["source_tokens"], rows[inside], start[inside], end[inside])
+    capital[inside], _ = _letters(problem.source, rows[inside], start[inside], end[inside])
     return capital
 
 
-def _letters(
-    column: pa.ChunkedArray | pa.Array, rows: np.ndarray, start: np.ndarray, end: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _letters(side: Side, rows: np.ndarray, start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which spans of words have a capital letter, and which a letter of a script with capitals, (spans,) each."""
-    offsets, words, _ = flatten(column)
     lengths = (end - start).astype(np.int64)
     first = np.cumsum(lengths) - lengths
-    positions = np.repeat(offsets[rows] + start - first, lengths) + np.arange(lengths.sum())
-    encoded = words.take(pa.array(positions)).dictionary_encode()
-    ids = encoded.indices.to_numpy(zero_copy_only=False)
-    # a dictionary read from a file holds the words of the whole file
-    used, ids = np.unique(ids, return_inverse=True)
-    distinct = encoded.dictionary.take(pa.array(used)).cast(pa.large_string())
+    positions = np.repeat(side.offsets[rows] + start - first, lengths) + np.arange(lengths.sum())
+    used, ids = np.unique(side.ids[positions], return_inverse=True)
+    distinct = side.distinct.take(pa.array(used)).cast(pa.large_string())
     lower, upper = pc.utf8_lower(distinct), pc.utf8_upper(distinct)
     capital, cased = (
         np.asarray(pc.not_equal(one, other).to_numpy(zero_copy_only=False), dtype=np.bool_)[ids]

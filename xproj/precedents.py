@@ -81,30 +81,31 @@ def _with_ratio(counted: CorpusCounts, lengths: Iterable[np.ndarray]) -> CorpusC
     return counted._replace(length_ratio=float(of_spans / of_entities)) if of_spans and of_entities else counted
 
 
-def _first(table: pa.Table, counted: CorpusCounts, settings: Project) -> tuple[pa.Table, Problem, Solution]:
-    """A table, its problem, and the spans that a first projection finds in rows that are projected."""
+def _first(table: pa.Table, counted: CorpusCounts, settings: Project) -> tuple[Problem, Solution]:
+    """The problem of a table, and the spans that a first projection finds in rows that are projected."""
     live = projection.statuses(table) == projection.OK
     problem, found = projection.solve(table, settings, counted, live)
-    return table, problem, found.only(live[problem.rows[found.owner]])
+    return problem, found.only(live[problem.rows[found.owner]])
 
 
-def _letters(table: pa.Table, problem: Problem, found: Solution) -> np.ndarray:
+def _letters(problem: Problem, found: Solution) -> np.ndarray:
     """The letters of all spans' entities and of all spans, (2,) int64."""
     rows, entities = problem.rows[found.owner], problem.entities
-    source = entities.start[found.owner], entities.end[found.owner], *corpus_counts.letters(table["source_tokens"])
-    target = found.start, found.end, *corpus_counts.letters(table["target_tokens"])
-    return np.array([letters_of(rows, *side).sum() for side in (source, target)])
+    of_entities = entities.start[found.owner], entities.end[found.owner]
+    sides = (problem.source, *of_entities), (problem.target, found.start, found.end)
+    return np.array([letters_of(rows, start, end, side.letters, side.offsets).sum() for side, start, end in sides])
 
 
 def _votes(table: pa.Table, counted: CorpusCounts) -> _Votes:
     """What the first projection of a table finds; rows that are not projected have no say."""
-    _, problem, found = _first(table, counted, Project())
-    source, (target, words) = corpus_counts.hashed(table["source_tokens"]), corpus_counts.cased(table["target_tokens"])
-    inside = np.zeros(len(target.ids), dtype=np.bool_)
+    problem, found = _first(table, counted, Project())
+    source, target, rows = problem.source, problem.target, problem.rows[found.owner]
     entities = problem.entities.start[found.owner], problem.entities.end[found.owner]
-    spans = problem.rows[found.owner], *entities, found.start, found.end
-    phrases, pairs = precedents.span_hashes(*spans, *source, *target, inside)
-    live, size = np.repeat(problem.live, np.diff(target.offsets)), len(target.hashes)
-    counts, within = (np.bincount(target.ids[chosen], minlength=size) for chosen in (live, inside))
-    seen = lower_case.count(table, problem, found), _letters(table, problem, found)
-    return _Votes(*seen, phrases, pairs, target.hashes, words, counts, within)
+    phrases, pairs = precedents.span_hashes(
+        rows, *entities, found.start, found.end, source.ids, source.hashes, source.offsets, target.ids, target.hashes,
+        target.offsets,
+    )  # fmt: skip
+    live = target.counts(np.repeat(problem.live, target.lengths))
+    within = target.counts(target.inside(rows, found.start, found.end))
+    seen = lower_case.count(problem, found), _letters(problem, found)
+    return _Votes(*seen, phrases, pairs, target.hashes, target.first_cases, live, within)

@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from xproj.columns import LINK, EntityColumn, LinkColumn, combine, flatten
+from xproj.columns import LINK, EntityColumn, LinkColumn, combine
 from xproj.core import candidates as spans
 from xproj.errors import SchemaError
 from xproj.rows import only
 from xproj.schema import STATUSES, status_codes
+from xproj.sides import Side
 
 if TYPE_CHECKING:
     from xproj.recipe import Project
@@ -23,7 +24,7 @@ OK = STATUSES.index("ok")
 
 
 class Problem(NamedTuple):
-    """The matching problem of a table: its entities, their links and the target sentences, all flat.
+    """The matching problem of a table: its entities, their links and the sentences of both sides, all flat.
 
     `rows` (entities,) is the row of each entity; `live` (rows,) marks the rows that are projected at all.
     """
@@ -32,8 +33,8 @@ class Problem(NamedTuple):
     rows: np.ndarray
     links: LinkColumn
     min_link: float
-    target_words: np.ndarray
-    target_offsets: np.ndarray
+    source: Side
+    target: Side
     edge_allowed: np.ndarray
     predicted: np.ndarray
     live: np.ndarray
@@ -47,34 +48,28 @@ def read_problem(table: pa.Table, settings: Project, live: np.ndarray) -> Proble
     """The matching problem of a table; `live` (rows,) marks the rows that are projected at all."""
     entities = EntityColumn.read(table["source_entities"])
     links = LinkColumn.read(table["links"] if settings.needs_links else pa.nulls(table.num_rows, pa.list_(LINK)))
-    _, source_words = _lengths(table["source_tokens"])
-    target_offsets, target_words = _lengths(table["target_tokens"])
-    check_links(table, "links", links, source_words, target_words)
-    allowed = np.ones(target_offsets[-1], dtype=np.bool_)
+    source, target = Side(table["source_tokens"]), Side(table["target_tokens"])
+    check_links(table, "links", links, source.lengths, target.lengths)
+    allowed = np.ones(len(target.ids), dtype=np.bool_)
     if not settings.boundary_punctuation:
-        allowed = ~punctuation(flatten(table["target_tokens"])[1])
+        allowed = ~punctuation(target.distinct)[target.ids]
     predicted = pc.fill_null(combine(table["source_predicted"]), False).to_numpy(zero_copy_only=False)
     rows = np.repeat(np.arange(table.num_rows), np.diff(entities.offsets))
     # nobody looks at the entities of a failed row, but the kernels pass them
     start, end = (np.where(live[rows], side, place) for place, side in enumerate((entities.start, entities.end)))
     entities = replace(entities, start=start.astype(np.int32), end=end.astype(np.int32))
-    _check_spans(table, "source_entities", rows, start, end, np.where(live, source_words, 1))
+    _check_spans(table, "source_entities", rows, start, end, np.where(live, source.lengths, 1))
     return Problem(
         entities,
         rows,
         links,
         settings.min_link,
-        target_words,
-        target_offsets,
+        source,
+        target,
         allowed,
         np.asarray(predicted, dtype=np.bool_),
         live,
     )
-
-
-def _lengths(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    lengths = pc.fill_null(pc.list_value_length(combine(column)), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)]), lengths
 
 
 def check_links(
@@ -105,9 +100,8 @@ def _check_spans(
 
 def punctuation(words: pa.Array) -> np.ndarray:
     """Which words, (n,), consist of punctuation and symbols only."""
-    encoded = words.dictionary_encode()
-    distinct = pc.match_substring_regex(encoded.dictionary, r"^[\p{P}\p{S}]+$").to_numpy(zero_copy_only=False)
-    return np.asarray(distinct[encoded.indices.to_numpy(zero_copy_only=False)], dtype=np.bool_)
+    found = pc.match_substring_regex(words, r"^[\p{P}\p{S}]+$").to_numpy(zero_copy_only=False)
+    return np.asarray(found, dtype=np.bool_)
 
 
 def weak_links(table: pa.Table, settings: Project) -> dict[str, int]:

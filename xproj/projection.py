@@ -94,12 +94,12 @@ def solve(
     problem = read_problem(table, settings, live)
     if settings.solver == "hull":
         # what the filter rejects must not be written over others
-        kept = _filter(problem, settings, table, corpus, _hulls(problem, settings))
+        kept = _filter(problem, settings, corpus, _hulls(problem, settings))
         return problem, _write(problem, settings, kept)
     if settings.solver == "heuristic":
-        return problem, _filter(problem, settings, table, corpus, _heuristic(problem, settings))
+        return problem, _filter(problem, settings, corpus, _heuristic(problem, settings))
     found, doubt = _match(problem, settings, table, corpus)
-    found = _filter(problem, settings, table, corpus, found)
+    found = _filter(problem, settings, corpus, found)
     return problem, found.without(doubt[found.owner], DOUBTFUL)
 
 
@@ -143,12 +143,12 @@ def _heuristic(problem: Problem, settings: Project) -> Solution:
     """The merged runs of linked words."""
     links, entities = problem.strong(), problem.entities
     n = len(problem.rows)
-    room = n if settings.max_runs == 1 else int(problem.target_words.sum())
+    room = n if settings.max_runs == 1 else int(problem.target.lengths.sum())
     owner, start, end = (np.zeros(room, dtype=kind) for kind in (np.int64, np.int32, np.int32))
     score, reason = np.zeros(room, dtype=np.float32), np.full(n, NO_LINK, dtype=np.int64)
     count = heuristic.merged_runs(
         entities.offsets, entities.start, entities.end, links.offsets, links.source, links.target, links.score,
-        problem.target_words, problem.edge_allowed, problem.target_offsets, settings.max_gap,
+        problem.target.lengths, problem.edge_allowed, problem.target.offsets, settings.max_gap,
         settings.merge_inside_only, settings.min_length_ratio, settings.max_runs, owner, start, end, score, reason,
     )  # fmt: skip
     return Solution(owner[:count], start[:count], end[:count], score[:count], reason)
@@ -162,7 +162,7 @@ def _hulls(problem: Problem, settings: Project) -> Solution:
     score = np.zeros(len(problem.rows), dtype=np.float32)
     hull.hulls(
         problem.rows, entities.start, entities.end, links.offsets, links.source, links.target, links.score,
-        problem.target_words, problem.edge_allowed, problem.target_offsets, cut, start, end, score,
+        problem.target.lengths, problem.edge_allowed, problem.target.offsets, cut, start, end, score,
     )  # fmt: skip
     owner = np.arange(len(problem.rows))
     reason = np.full(len(owner), KEPT, dtype=np.int64)
@@ -177,7 +177,7 @@ def _write(problem: Problem, settings: Project, hulls: Solution) -> Solution:
         mine[hulls.owner] = given
     owner, piece_start, piece_end = (np.zeros(2 * n, dtype=kind) for kind in (np.int64, np.int32, np.int32))
     count = hull.write(
-        entities.offsets, entities.start, entities.label, start, end, hulls.reason == KEPT, problem.target_words,
+        entities.offsets, entities.start, entities.label, start, end, hulls.reason == KEPT, problem.target.lengths,
         settings.overlap == "skip", owner, piece_start, piece_end,
     )  # fmt: skip
     owner = owner[:count]
@@ -186,14 +186,12 @@ def _write(problem: Problem, settings: Project, hulls: Solution) -> Solution:
     return Solution(owner, piece_start[:count], piece_end[:count], score[owner], reason)
 
 
-def _filter(
-    problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCounts | None, solution: Solution
-) -> Solution:
+def _filter(problem: Problem, settings: Project, corpus: CorpusCounts | None, solution: Solution) -> Solution:
     """Reject spans that are incomplete, and those in small letters where the corpus writes such names with capitals."""
     solution = _complete(problem, settings, solution)
     if not (settings.filters_capitals and corpus and corpus.small_spans):
         return solution
-    return solution.without(lower_case.exceptional(table, problem, solution, corpus.small_spans), IN_SMALL_LETTERS)
+    return solution.without(lower_case.exceptional(problem, solution, corpus.small_spans), IN_SMALL_LETTERS)
 
 
 def _complete(problem: Problem, settings: Project, solution: Solution) -> Solution:

@@ -196,11 +196,11 @@ def _with(table: pa.Table, columns: dict[str, pa.Array]) -> pa.Table:
 
 def _fallen_back(problem: problems.Problem, direct: Solution, other: Solution) -> Solution:
     """The direct spans, and those of the other path for entities without one whose words are still free."""
-    first = problem.target_offsets[problem.rows]
+    first = problem.target.offsets[problem.rows]
     wanted = np.flatnonzero(direct.reason[other.owner] != KEPT)
     owner, start, end = other.owner[wanted], other.start[wanted], other.end[wanted]
     taken = direct.start + first[direct.owner], direct.end + first[direct.owner]
-    words = int(problem.target_offsets[-1])
+    words = int(problem.target.offsets[-1])
     clear = refinement.free(*taken, start + first[owner], end + first[owner], words)
     reason = direct.reason.copy()
     reason[owner] = OVERLAP

@@ -182,7 +182,10 @@ def _refuse_nulls(array: pa.Array, name: str, where: str) -> None:
     what = "word"
     if pa.types.is_struct(values.type) and values.type.get_field_index("label") >= 0:
         values, what = pc.struct_field(values, "label"), "label"
-    if values.null_count and pa.types.is_string(values.type):
+    if pa.types.is_dictionary(values.type) and values.dictionary.null_count:
+        values = values.dictionary_decode()
+    text = pa.types.is_string(values.type) or pa.types.is_dictionary(values.type)
+    if values.null_count and text:
         row = int(np.searchsorted(offsets, pc.index(pc.is_null(values), True).as_py(), side="right")) - 1
         raise SchemaError(f"{where}: column {name!r} has a null {what} in row {row}; fill it or leave it out")
 

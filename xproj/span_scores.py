@@ -9,7 +9,7 @@ import numpy as np
 from xproj import evidence
 from xproj.core import candidates as spans
 from xproj.core import extension, lengths, precedents, scores
-from xproj.corpus_counts import UNKNOWN, cased, hashed, letters, traits
+from xproj.corpus_counts import UNKNOWN, traits
 from xproj.recipe import COMPUTED
 
 if TYPE_CHECKING:
@@ -32,16 +32,16 @@ def score_candidates(
     models = {name: weight for name, weight in settings.scores.items() if name not in COMPUTED}
     given, seen = None, NOTHING_SEEN
     if models or settings.candidates == "tagged":
-        edges = problem.edge_allowed, problem.target_offsets
-        given = evidence.read_candidates(table, problem.rows, problem.target_words, settings.max_words, *edges)
+        edges = problem.edge_allowed, problem.target.offsets
+        given = evidence.read_candidates(table, problem.rows, problem.target.lengths, settings.max_words, *edges)
     marked = None
     if settings.candidates == "markers":
-        edges = problem.edge_allowed, problem.target_offsets
+        edges = problem.edge_allowed, problem.target.offsets
         found, marked = evidence.read_marked(table, settings.markers, problem.rows, settings.max_words, *edges)
     elif given is not None:
         found = given.found
     else:
-        seen = _growing(problem, settings, table, corpus)
+        seen = _growing(problem, settings, corpus)
         found = _aligned(problem, settings, seen)
     total = np.zeros(len(found.start), dtype=np.float32)
     if marked is not None:
@@ -50,7 +50,7 @@ def score_candidates(
         if given is None and marked is None:
             total += np.float32(weight) * _alignment(problem, settings, found, seen.traits)
         else:
-            total += np.float32(weight) * _alignment_of_given(problem, settings, found, table, corpus)
+            total += np.float32(weight) * _alignment_of_given(problem, settings, found, corpus)
     if weight := settings.scores.get("orthographic", 0.0):
         total += np.float32(weight) * evidence.orthographic(table, problem.entities, problem.rows, found)
     for name, weight in models.items():
@@ -72,7 +72,7 @@ class Seen(NamedTuple):
 NOTHING_SEEN = Seen(UNKNOWN, np.zeros(0), np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.int32))
 
 
-def _growing(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCounts | None) -> Seen:
+def _growing(problem: Problem, settings: Project, corpus: CorpusCounts | None) -> Seen:
     """What words show before candidates are listed, if the posterior form of the alignment score asks for it."""
     entities, words = problem.entities, len(problem.edge_allowed)
     lacks, nothing = np.zeros(len(problem.rows)), np.zeros(words, dtype=np.int8)
@@ -84,30 +84,29 @@ def _growing(problem: Problem, settings: Project, table: pa.Table, corpus: Corpu
     at = problem.rows[live], entities.start[live], entities.end[live]
     links = problem.links.offsets, problem.links.source, problem.links.target, problem.links.score
     wanted, free = np.zeros(words, dtype=np.bool_), np.zeros(words, dtype=np.bool_)
-    expected = _expected(problem, table, corpus.length_ratio)[live]
-    sizes, short = letters(table["target_tokens"])[0], np.zeros(len(expected))
+    expected = _expected(problem, corpus.length_ratio)[live]
+    sizes, short = problem.target.letters, np.zeros(len(expected))
     extension.surroundings(
-        *at, *links, problem.target_words, problem.target_offsets, MIN_EDGE, settings.max_words, sizes, expected,
+        *at, *links, problem.target.lengths, problem.target.offsets, MIN_EDGE, settings.max_words, sizes, expected,
         wanted, free, short,
     )  # fmt: skip
-    found = traits(table, corpus, at, wanted)
+    found = traits(problem.source, problem.target, corpus, at, wanted)
     if settings.grows:
         lacks[live] = short
     return Seen(found, lacks, extension.roles(free, found.target_common, found.target_case), sizes)
 
 
-def _traits_of(
-    problem: Problem, table: pa.Table, corpus: CorpusCounts | None, found: spans.Candidates
-) -> scores.Traits:
+def _traits_of(problem: Problem, corpus: CorpusCounts | None, found: spans.Candidates) -> scores.Traits:
     """The traits of the words of the entities and of given candidates."""
     entities, rows = problem.entities, problem.rows
     live = problem.live[rows]
     words = found.end > found.start
-    base = np.repeat(problem.target_offsets[rows], np.diff(found.offsets))[words]
+    base = np.repeat(problem.target.offsets[rows], np.diff(found.offsets))[words]
     size = len(problem.edge_allowed) + 1
     begun, ended = (np.bincount(base + at[words], minlength=size)[:-1] for at in (found.start, found.end))
     wanted = np.cumsum(begun - ended) > 0
-    return traits(table, corpus, (rows[live], entities.start[live], entities.end[live]), wanted)
+    spans_of = rows[live], entities.start[live], entities.end[live]
+    return traits(problem.source, problem.target, corpus, spans_of, wanted)
 
 
 def _alignment(problem: Problem, settings: Project, found: spans.Candidates, known: scores.Traits) -> np.ndarray:
@@ -117,13 +116,13 @@ def _alignment(problem: Problem, settings: Project, found: spans.Candidates, kno
     total = np.zeros(len(found.start), dtype=np.float32)
     scores.alignment(
         problem.rows, entities.start, entities.end, *found, links.offsets, links.source, links.target, links.score,
-        problem.target_words, scores.FORMS.index(settings.alignment_form), known, total,
+        problem.target.lengths, scores.FORMS.index(settings.alignment_form), known, total,
     )  # fmt: skip
     return total
 
 
 def _alignment_of_given(
-    problem: Problem, settings: Project, found: spans.Candidates, table: pa.Table, corpus: CorpusCounts | None
+    problem: Problem, settings: Project, found: spans.Candidates, corpus: CorpusCounts | None
 ) -> np.ndarray:
     """The alignment score of candidates that may have unlinked words at their edges, (candidates,) float32.
 
@@ -136,10 +135,10 @@ def _alignment_of_given(
     part = found._replace(start=np.empty_like(found.start), end=np.empty_like(found.end))
     spans.linked_part(
         problem.rows, entities.start, entities.end, *found, links.offsets, links.source, links.target, links.score,
-        problem.target_words, MIN_EDGE, part.start, part.end,
+        problem.target.lengths, MIN_EDGE, part.start, part.end,
     )  # fmt: skip
     scored = part if posterior else found
-    total = _alignment(problem, settings, scored, _traits_of(problem, table, corpus, scored))
+    total = _alignment(problem, settings, scored, _traits_of(problem, corpus, scored))
     words = np.repeat(entities.end - entities.start, np.diff(found.offsets))
     if posterior:
         total *= ((words + part.end - part.start) / (words + found.end - found.start)).astype(np.float32)
@@ -147,42 +146,42 @@ def _alignment_of_given(
     return total
 
 
-def precedent_scores(
-    problem: Problem, known: Precedents, found: spans.Candidates, table: pa.Table, voted: np.ndarray
-) -> np.ndarray:
+def precedent_scores(problem: Problem, known: Precedents, found: spans.Candidates, voted: np.ndarray) -> np.ndarray:
     """What the corpus says for each candidate, (candidates,) float32; `voted` (entities,) is the candidate that each
     entity has without it, or -1."""
-    source, (target, cases) = hashed(table["source_tokens"]), cased(table["target_tokens"])
+    source, target = problem.source, problem.target
     out = np.zeros(len(found.start), dtype=np.float32)
     precedents.evidence(
-        problem.rows, problem.entities.start, problem.entities.end, *found, voted, *source, *target, *known.phrases,
-        *known.pairs, known.word_odds(target.hashes, cases), out,
+        problem.rows, problem.entities.start, problem.entities.end, *found, voted, source.ids, source.hashes,
+        source.offsets, target.ids, target.hashes, target.offsets, *known.phrases, *known.pairs,
+        known.word_odds(target.hashes, target.first_cases), out,
     )  # fmt: skip
     return out
 
 
-def length_scores(problem: Problem, ratio: float, found: spans.Candidates, table: pa.Table) -> np.ndarray:
+def length_scores(problem: Problem, ratio: float, found: spans.Candidates) -> np.ndarray:
     """What the letters of each candidate say, (candidates,) float32; `ratio` is that of spans to entities."""
     out = np.zeros(len(found.start), dtype=np.float32)
-    expected, sizes = _expected(problem, table, ratio), letters(table["target_tokens"])
-    lengths.mismatch(problem.rows, expected, *found, *sizes, out)
+    target = problem.target
+    lengths.mismatch(problem.rows, _expected(problem, ratio), *found, target.letters, target.offsets, out)
     return out
 
 
-def _expected(problem: Problem, table: pa.Table, ratio: float) -> np.ndarray:
+def _expected(problem: Problem, ratio: float) -> np.ndarray:
     """The letters that the span of each entity should have, (entities,) float64."""
-    entities, sizes = problem.entities, letters(table["source_tokens"])
-    return np.asarray(ratio * lengths.letters_of(problem.rows, entities.start, entities.end, *sizes))
+    entities, source = problem.entities, problem.source
+    at = problem.rows, entities.start, entities.end
+    return np.asarray(ratio * lengths.letters_of(*at, source.letters, source.offsets))
 
 
 def _aligned(problem: Problem, settings: Project, seen: Seen) -> spans.Candidates:
     """Candidates from the links alone: n-grams in the aligned range, or the aligned runs themselves."""
-    words = problem.target_words
+    words = problem.target.lengths
     links = problem.links if settings.alignment_form == "posterior" else problem.strong()
     offsets = np.zeros(len(problem.rows) + 1, dtype=np.int64)
     common = (
         problem.rows, problem.entities.start, problem.entities.end, links.offsets, links.source, links.target,
-        links.score, words, problem.edge_allowed, problem.target_offsets, settings.max_words,
+        links.score, words, problem.edge_allowed, problem.target.offsets, settings.max_words,
         MIN_EDGE, settings.candidates == "aligned", seen.lacks, seen.role, seen.letters, offsets,
     )  # fmt: skip
     room = CANDIDATES_EACH * len(problem.rows)

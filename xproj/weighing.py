@@ -52,11 +52,11 @@ def weigh(problem: Problem, settings: Project, table: pa.Table, corpus: CorpusCo
     weight, length, precedent = np.float32(settings.scores["alignment"]), None, None
     said = np.zeros(len(value), dtype=np.float32)
     if settings.weighs_lengths:
-        length = length_scores(problem, corpus.length_ratio, found, table)
+        length = length_scores(problem, corpus.length_ratio, found)
         said += length
     if corpus.precedents and settings.weighs_precedents:
         voted = best(problem, settings, found, _with(value, weight * said))
-        precedent = precedent_scores(problem, corpus.precedents, found, table, voted)
+        precedent = precedent_scores(problem, corpus.precedents, found, voted)
         said += precedent
     return Weighed(found, total, _with(value, weight * said), length, precedent)
 

@@ -119,7 +119,7 @@ def test_evidence_against_plain_python(data, source, target):
     for (one, two), count in votes.items():
         sides = [(np.array(side, dtype=np.int32), words, np.array([0, len(side)])) for side in (one, two)]
         spots = zero, zero, np.array([len(one)]), zero, np.array([len(two)])
-        (keys[one],), (keys[one, two],) = precedents.span_hashes(*spots, *sides[0], *sides[1], np.zeros(len(two), bool))
+        (keys[one],), (keys[one, two],) = precedents.span_hashes(*spots, *sides[0], *sides[1])
         of_phrases[one] = of_phrases.get(one, 0) + count
     out = np.zeros(len(spans), dtype=np.float32)
     at = [np.array(side) for side in zip(*spans, strict=True)]
@@ -135,7 +135,7 @@ def test_where_a_source_phrase_ends_matters():
     words, ids, zero = hashes(VOCABULARY), np.zeros(3, dtype=np.int32), np.zeros(1, dtype=np.int64)
     side = ids, words, np.array([0, 3])
     pairs = [
-        precedents.span_hashes(zero, zero, np.array([m]), zero, np.array([n]), *side, *side, np.zeros(3, bool))[1][0]
+        precedents.span_hashes(zero, zero, np.array([m]), zero, np.array([n]), *side, *side)[1][0]
         for m, n in ((1, 2), (2, 1), (1, 1))
     ]
     assert len(set(pairs)) == 3

@@ -79,10 +79,17 @@ def surroundings(
                     at += step
 
 
+@njit(cache=True)
 def roles(free: np.ndarray, common: np.ndarray, case: np.ndarray) -> np.ndarray:
     """BLOCKS, PASSES or ENDS of each target word, (total,) int8; `case` may be with breaks."""
-    kinds = np.where(common >= MOST_COMMON, PASSES, np.where(free, ENDS, BLOCKS))
-    return np.where(case > JOINER, kinds, BLOCKS).astype(np.int8)
+    found = np.full(len(free), BLOCKS, dtype=np.int8)
+    for at in range(len(free)):
+        if case[at] > JOINER:
+            if common[at] >= MOST_COMMON:
+                found[at] = PASSES
+            elif free[at]:
+                found[at] = ENDS
+    return found
 
 
 @njit(cache=True)

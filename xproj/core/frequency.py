@@ -14,9 +14,7 @@ import numpy as np
 from xproj.core.bare_words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from xproj.columns import TokenColumn
+    from collections.abc import Iterable, Mapping, Sequence
 
 # a word of this relative frequency is half common
 HALF = 0.015
@@ -25,15 +23,14 @@ RAREST = 0.0005
 
 
 class FrequencyCount:
-    """Counts the words of one side, column by column."""
+    """Counts the words of one side, table by table."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
-    def add(self, tokens: TokenColumn) -> None:
-        """Count the words of all rows, by their normalised form."""
-        ids, words = tokens.encode()
-        for word, count in zip(words, np.bincount(ids, minlength=len(words)).tolist(), strict=True):
+    def add(self, words: Iterable[str], times: Iterable[int]) -> None:
+        """Add words and how often each is there, by their normalised form."""
+        for word, count in zip(words, times, strict=True):
             self._counts[counted(word)] += count
 
     def frequencies(self) -> dict[str, float]:

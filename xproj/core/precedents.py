@@ -160,19 +160,17 @@ def span_hashes(
     target_ids: np.ndarray,
     target_hashes: np.ndarray,
     target_offsets: np.ndarray,
-    inside: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of projected spans the hash of the source phrase, and that of it and the target phrase, (spans,) each.
 
     `ids` are the words of all rows, those of row r between its offsets, as indices into the hashes of the distinct
-    words. The target words of the spans are marked in `inside`, (total,).
+    words.
     """
     phrases, pairs = np.empty(len(rows), dtype=np.uint64), np.empty(len(rows), dtype=np.uint64)
     for k in range(len(rows)):
         here, there = source_offsets[rows[k]], target_offsets[rows[k]]
         phrases[k] = _phrase(_BASIS, source_ids[here + source_start[k] : here + source_end[k]], source_hashes)
         pairs[k] = _phrase(_beside(phrases[k]), target_ids[there + start[k] : there + end[k]], target_hashes)
-        inside[there + start[k] : there + end[k]] = True
     return phrases, pairs
 
 
