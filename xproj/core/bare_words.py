@@ -29,8 +29,6 @@ _VOWELS = _SMALL_VOWELS + _SMALL_VOWELS.upper()
 _BEFORE = "[LlDdJjNnSsMm]|[Qq]u|[Uu]n|(?:[Aa]|[Dd][ea]|[Nn]e|[Ss]u|[Cc]o|[Qq]ue)ll"
 ELIDED = f"^(?:(?:{_BEFORE})['’]([{_VOWELS}Hh][^'’]{{2}})|[Cc]['’]([{_VOWELS}][^'’]{{2}}))"
 _ELIDED = re.compile(ELIDED)
-# letters that a word in capitals may have to be taken for an abbreviation; longer ones are those of headlines (“МОСКВА”)
-ABBREVIATION = 4
 # words whose form is kept: most of a text are among the last ones that were new
 REMEMBERED = 1 << 16
 
@@ -61,7 +59,5 @@ def all_bare(words: pa.Array) -> pa.Array:
 
 @lru_cache(maxsize=REMEMBERED)
 def counted(word: str) -> str:
-    """The form under which a word is counted: bare, NFC, lower case; but abbreviations in capitals keep them, as “US” is
-    not “us” and “UN” is not “un”."""
-    short = bare(unicodedata.normalize("NFC", word))
-    return short if short.isupper() and 1 < sum(map(str.isupper, short)) <= ABBREVIATION else short.lower()
+    """The form under which a word is counted: bare, NFC, lower case."""
+    return bare(unicodedata.normalize("NFC", word)).lower()
