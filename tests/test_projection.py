@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xproj import problems, projection, recipe
+from xproj import precedents, problems, projection, recipe
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.errors import RecipeError, SchemaError
 from xproj.schema import COLUMNS, DROP_REASONS, DROPPED, STATUSES, TARGET_ENTITY, conform, status_array
@@ -256,6 +256,14 @@ def test_links_outside_the_sentence_are_refused(link, message):
     with pytest.raises(SchemaError, match=message) as raised:
         project([("a", "x", [], []), ("a b", "x", [], [link])])
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("score", [-0.5, float("nan"), float("inf")])
+@pytest.mark.parametrize("learned", [False, True])
+def test_links_with_impossible_scores_are_refused(score, learned):
+    rows = [("a", "x", [], [(0, 0)]), ("a b", "x", [], [(0, 0), (1, 0, score)])]
+    with pytest.raises(SchemaError, match=f"links of 's1': 1-0 has the score {score:g}; scores of links are finite"):
+        project(rows) if not learned else precedents.learn([table(rows)])
 
 
 @pytest.mark.parametrize("span", [(0, 3), (1, 1), (-1, 1), (2, 1)])

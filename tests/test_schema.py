@@ -106,9 +106,23 @@ def test_nulls_that_stand_for_something():
     assert refused(pa.table({"id": ["a", None]}), "id").startswith("input: column 'id' is null in row 1; every row")
     words = pa.table({"source_tokens": pa.array([["a"], None, [], ["b", None]], TOKENS)})
     assert "'source_tokens' has a null word in row 3" in refused(words, "source_tokens")
-    for entities in ([[{"start": 0, "end": 1}]], [[None]]):
-        table = pa.table({"target_gold": pa.array([[], *entities], pa.list_(ENTITY))})
-        assert "'target_gold' has a null label in row 1" in refused(table, "target_gold")
+    for entities, what in (([{"start": 0, "end": 1}], "label"), ([None], "start")):
+        table = pa.table({"target_gold": pa.array([[], entities], pa.list_(ENTITY))})
+        assert f"'target_gold' has a null {what} in row 1" in refused(table, "target_gold")
+
+
+@pytest.mark.parametrize("field", ["start", "end", "label", "source", "target", "source_entity", "reason"])
+def test_null_fields_are_refused(field):
+    kinds = {"source_entities": ENTITY, "links": LINK, "dropped": schema.DROPPED, "candidates": SPAN}
+    some = {"start": 0, "end": 1, "label": "X", "source": 0, "target": 0, "source_entity": 0, "reason": "overlap"}
+    for name, kind in kinds.items():
+        if field in [one.name for one in kind]:
+            whole = {one.name: some.get(one.name) for one in kind}
+            table = pa.table({name: pa.array([[whole], None, [whole, whole | {field: None}]], pa.list_(kind))})
+            assert f"'{name}' has a null {field} in row 2" in refused(table, name)
+            assert conform(table.slice(0, 2), [name]).num_rows == 2
+    owners = pa.array([[some | {"source_entity": None}]], pa.list_(schema.TARGET_ENTITY))
+    assert conform(pa.table({"back_entities": owners}), ["back_entities"]).num_rows == 1
 
 
 def test_null_words_of_a_dictionary_are_refused_as_others():
@@ -132,6 +146,10 @@ def test_status_codes():
     assert schema.status_codes(again.slice(3)).tolist() == []
     with pytest.raises(SchemaError, match="column 'status': unknown status 'okay'; legal are ok, empty_source"):
         schema.status_codes(pa.table({"status": ["ok", "okay"]}))
+    for odd, message in ((pa.array([0, 1]), "unknown status '0'"), (pa.array([["ok"]]), "has type list<")):
+        with pytest.raises(SchemaError, match=message):
+            schema.status_codes(pa.table({"status": odd}))
+    assert schema.status_codes(pa.table({"status": pa.nulls(2)})).tolist() == [0, 0]
 
 
 def spans(*rows, words=3, **columns):

@@ -72,11 +72,11 @@ def first_rows(tables: Iterable[pa.Table], rows: int = FIRST_ROWS) -> Iterator[p
 
 
 def _count_cases(links: LinkColumn, source: Side, target: Side, mass: np.ndarray) -> None:
-    # a link outside its sentence is refused where it is projected
+    # a link outside its sentence, or with an impossible score, is refused where it is projected
     inside = (links.source < np.repeat(source.lengths, np.diff(links.offsets))) & (
         links.target < np.repeat(target.lengths, np.diff(links.offsets))
     )
-    inside &= (links.source >= 0) & (links.target >= 0)
+    inside &= (links.source >= 0) & (links.target >= 0) & np.isfinite(links.score)
     score = np.where(inside, links.score, 0.0)
     at = np.where(inside, links.source, 0), np.where(inside, links.target, 0)
     sides = source.cases, source.offsets, target.cases, target.offsets

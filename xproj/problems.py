@@ -75,11 +75,19 @@ def read_problem(table: pa.Table, settings: Project, live: np.ndarray) -> Proble
 def check_links(
     table: pa.Table, name: str, links: LinkColumn, source_words: np.ndarray, target_words: np.ndarray
 ) -> None:
-    """Refuse links of the column `name` outside sentences of so many words, (rows,).
+    """Refuse links of the column `name` outside sentences of so many words, (rows,), or with impossible scores.
 
     Raises:
         SchemaError: names the row's id and the link.
     """
+    impossible = ~((links.score >= 0) & np.isfinite(links.score))
+    if impossible.any():
+        at = int(np.argmax(impossible))
+        row = int(np.searchsorted(links.offsets, at, side="right")) - 1
+        raise SchemaError(
+            f"{name} of {table['id'][row].as_py()!r}: {links.source[at]}-{links.target[at]} has the score "
+            f"{links.score[at]:g}; scores of links are finite and not negative"
+        )
     at = spans.link_outside(links.offsets, links.source, links.target, source_words, target_words)
     if at >= 0:
         row = int(np.searchsorted(links.offsets, at, side="right")) - 1

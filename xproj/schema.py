@@ -44,6 +44,8 @@ COLUMNS: dict[str, pa.DataType] = {
     "target_entities": pa.list_(TARGET_ENTITY),
     "dropped": pa.list_(DROPPED),
 }
+# fields of entities and links that may be null
+NULLABLE = {"score", "source_entity"}
 SCORE_TYPE = pa.list_(pa.float32())
 
 STATUSES = (
@@ -79,8 +81,9 @@ def status_codes(table: pa.Table) -> np.ndarray:
     if "status" not in table.column_names:
         return np.zeros(table.num_rows, dtype=np.int32)
     column = combine(table["status"])
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+    if pa.types.is_nested(column.type):
+        raise SchemaError(f"column 'status' has type {column.type}; legal are {', '.join(STATUSES)}")
+    column = column.cast(pa.string())
     codes = pc.index_in(pc.fill_null(column, "ok"), value_set=pa.array(STATUSES))
     if codes.null_count:
         bad = column[pc.index(pc.is_null(codes), True).as_py()].as_py()
@@ -165,7 +168,9 @@ def conform(
             raise SchemaError(
                 f"{where}: column {name!r} has type {array.type}, needed is {wanted} ({detail}); convert it first"
             ) from error
-        _refuse_nulls(columns[name], name, where)
+        if missing := null_within(columns[name]):
+            what, at = missing
+            raise SchemaError(f"{where}: column {name!r} has a null {what} in row {at}; fill it or leave it out")
         if (row := not_utf8(columns[name])) is not None:
             raise SchemaError(f"{where}: column {name!r} is not UTF-8 in row {row}; write the table again as UTF-8")
     if "id" in columns and columns["id"].null_count:
@@ -174,20 +179,29 @@ def conform(
     return pa.table(columns)
 
 
-def _refuse_nulls(array: pa.Array, name: str, where: str) -> None:
-    """A list may be null, but no word or label in it: kernels index by them."""
+def null_within(array: pa.Array) -> tuple[str, int] | None:
+    """What is null where it stands for something, and in which row: the first word of a list of words, or field of a
+    list of structs; None without any. Kernels index by them. Rows, scores and the entity that a span is of may be null.
+    """
     if not _is_list(array.type):
-        return
+        return None
     offsets, values, _ = flatten(array)
-    what = "word"
-    if pa.types.is_struct(values.type) and values.type.get_field_index("label") >= 0:
-        values, what = pc.struct_field(values, "label"), "label"
+    for what, field in _filled(values):
+        if field.null_count:
+            at = pc.index(pc.is_null(field), True).as_py()
+            return what, int(np.searchsorted(offsets, at, side="right")) - 1
+    return None
+
+
+def _filled(values: pa.Array) -> list[tuple[str, pa.Array]]:
+    """The words of a list, or the fields of its structs, that are never null, by what they are."""
+    if pa.types.is_struct(values.type):
+        names = [field.name for field in values.type if field.name not in NULLABLE or values.type == DROPPED]
+        return [(name, pc.struct_field(values, name)) for name in names]
     if pa.types.is_dictionary(values.type) and values.dictionary.null_count:
         values = values.dictionary_decode()
     text = pa.types.is_string(values.type) or pa.types.is_dictionary(values.type)
-    if values.null_count and text:
-        row = int(np.searchsorted(offsets, pc.index(pc.is_null(values), True).as_py(), side="right")) - 1
-        raise SchemaError(f"{where}: column {name!r} has a null {what} in row {row}; fill it or leave it out")
+    return [("word", values)] if text else []
 
 
 def not_utf8(array: pa.Array) -> int | None:

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from whole import ingest, labelled
 
+from xproj.columns import ENTITY
 from xproj.errors import CorpusError, RecipeError, XprojError
 
 GOOD = {"text": "Ann left", "entities": [[0, 3, "PER"]]}
@@ -68,6 +69,20 @@ CASES = [
         after_good({"text": "abc", "entities": [[0, 2.5, "X"]]}),
         "a.jsonl:2: a span has the offsets 0 and 2.5; offsets are whole",
     ),
+    (
+        "a.jsonl",
+        after_good({"tokens": ["a"], "entities": [{"start": 0, "end": 10**20, "label": "X"}]}),
+        "a.jsonl:2: a span has the offsets 0 and 100000000000000000000; offsets are whole",
+    ),
+    ("a.jsonl", after_good({"text": "abc", "entities": [[0, 2, "O"]]}), "a.jsonl:2: a span has the label 'O'; rename"),
+    ("a.jsonl", after_good({"text": "abc", "entities": [[0, 2, " "]]}), "a.jsonl:2: a span has the label ' '"),
+    ("a.jsonl", after_good({"text": "abc", "entities": [[0, 2, "X\nY"]]}), "a.jsonl:2: a span has the label 'X\\nY'"),
+    (
+        "a.jsonl",
+        after_good('{"text": "a\\uD83D b"}'),
+        "a.jsonl:2: half a character, like \\uD83D; write the other half",
+    ),
+    ("a.json", '[{"text": "a"},\n{"text": "\\udc00"}]', "a.json:2: half a character, like \\udc00; write"),
     ("a.jsonl", after_good({"text": "abc", "entities": [[0, 2]]}), "a.jsonl:2: [0, 2] is not a span"),
     ("a.jsonl", after_good({"text": "abc", "entities": [[0, 2, None]]}), "a.jsonl:2: a span has the label None"),
     ("a.jsonl", after_good({"text": "abc", "label": "positive"}), "a.jsonl:2: 'label' is not a list"),
@@ -316,3 +331,18 @@ def test_parquet_strings_that_are_not_utf8(kind, listed, tmp_path):
     pq.write_table(pa.table({"id": ["a", "b"], name: column}), tmp_path / "a.parquet", store_schema=True)
     with pytest.raises(CorpusError, match=f"a.parquet:2: column '{name}' is not UTF-8"):
         ingest(path=tmp_path / "a.parquet", side="source")
+
+
+@pytest.mark.parametrize("field", ["start", "end", "label"])
+def test_parquet_entities_with_nulls(field, tmp_path):
+    whole = {"start": 0, "end": 1, "label": "X"}
+    entities = pa.array([[whole], [whole, whole | {field: None}]], pa.list_(ENTITY))
+    pq.write_table(pa.table({"tokens": [["a"], ["a"]], "entities": entities}), tmp_path / "a.parquet")
+    with pytest.raises(CorpusError, match=f"a.parquet:2: an entity whose {field} is null; fill it or leave"):
+        labelled(tmp_path / "a.parquet")
+
+
+def test_characters_of_two_halves_are_read(write):
+    assert labelled(write("a.jsonl", '{"tokens": ["\\ud83d\\ude00"], "tags": ["O"]}\n'))["tokens"].to_pylist() == [
+        ["😀"]
+    ]

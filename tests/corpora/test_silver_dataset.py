@@ -306,3 +306,13 @@ def test_seen_finds_every_repetition():
         assert seen.add(ids) == expected
         assert seen.add([]) == []
         met.update(ids)
+
+
+@pytest.mark.parametrize("number", [-1, 1])
+def test_dropped_entities_that_are_not_there(tmp_path, number):
+    odd = projected(
+        ("a", ["x"], [], [(0, 1, "A"), (1, 2, "B")], [], "ok"),
+        ("b", ["x"], [], [(0, 1, "A")], [(number, "overlap")], "ok"),
+    )
+    with pytest.raises(SchemaError, match=f"dropped of 'b': there is no source entity {number}; project again"):
+        write(tmp_path / "silver", tables=[odd])

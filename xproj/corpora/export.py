@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,6 +14,7 @@ from xproj.core.detokenize import spaces_after
 from xproj.core.spans import encode
 from xproj.corpora.files import expand, suffix
 from xproj.corpora.labelled import read_labelled
+from xproj.corpora.rows import BREAKS
 from xproj.corpora.tables import open_parquet
 from xproj.corpora.writing import compressed, placing
 from xproj.errors import RecipeError, unknown
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from xproj.languages import Language
-
-BREAKS = re.compile(r"[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 def export(

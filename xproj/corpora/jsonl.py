@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from xproj.corpora.rows import Options, Side
 
 SEPARATORS = re.compile(r"[,\s]*")
+HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")  # of a character beyond the first 65,536: two of them make one
 TOO_DEEP = "not JSON that can be read: nested too deep"
 THEN = "one JSON object per line"
 
@@ -58,7 +59,7 @@ def records(path: Path) -> Iterator[tuple[int, Record]]:
             yield from _array(path, number, chain([text], (rest for _, rest in lines)))
             return
         first = False
-        yield number, _object(_loads(path, number, text), path, number)
+        yield number, _object(_loads(path, number, text), text, path, number)
 
 
 def _loads(path: Path, number: int, text: str) -> Any:
@@ -70,9 +71,16 @@ def _loads(path: Path, number: int, text: str) -> Any:
         raise CorpusError.at(path, number, TOO_DEEP, THEN) from error
 
 
-def _object(value: Any, path: Path, number: int) -> Record:
+def _object(value: Any, text: str, path: Path, number: int) -> Record:
+    """A record that was read from `text`."""
     if not isinstance(value, dict):
         raise CorpusError.at(path, number, f"a JSON {type(value).__name__} instead of an object", THEN)
+    if found := HALF.search(text):
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            what = f"half a character, like {found[0]}"
+            raise CorpusError.at(path, number, what, "write the other half, or leave it out") from error
     return value
 
 
@@ -94,5 +102,5 @@ def _array(path: Path, first: int, lines: Iterator[str]) -> Iterator[tuple[int, 
             raise CorpusError.at(path, first + error.lineno - 1, f"not JSON: {error.msg}", THEN) from error
         except RecursionError as error:
             raise CorpusError.at(path, line, TOO_DEEP, THEN) from error
-        yield line, _object(value, path, line)
+        yield line, _object(value, text[begin:at], path, line)
         line += text.count("\n", begin, at)

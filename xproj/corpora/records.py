@@ -32,6 +32,7 @@ CharSpan = tuple[int, int, str, float | None]
 
 TOKEN_KEYS = ("tokens", "words")
 TAG_KEYS = ("ner_tags", "tags")
+MAX_OFFSET = 2**31 - 1
 SPAN_KEYS = ("entities", "spans", "label", "labels")
 
 
@@ -224,25 +225,28 @@ def _same(one: str, other: str) -> bool:
 def _span(span: Any, fail: Fail) -> CharSpan:
     """`[start, end, label]`, or a dict with start/end (or start_offset/end_offset) and label (or labels)."""
     if isinstance(span, dict):
-        start, end = _offsets(span, fail)
+        offsets = _offsets(span, fail)
         label, score = span.get("label", span.get("labels")), span.get("score")
     elif isinstance(span, list | tuple) and len(span) in (3, 4):
         start, end, label, score = (*span, None)[:4]
+        offsets = _whole(start, end, fail)
     else:
         raise fail(f"{span!r} is not a span", "give [start, end, label] or {start, end, label}")
     if isinstance(label, list) and len(label) == 1:
         label = label[0]
     if not isinstance(label, str) or not label:
         raise fail(f"a span has the label {label!r}", "each span has one label, a string")
-    if type(start) is not int or type(end) is not int:
-        raise fail(f"a span has the offsets {start!r} and {end!r}", "offsets are whole numbers")
-    return start, end, label, float(score) if isinstance(score, int | float) else None
+    return *offsets, label, float(score) if isinstance(score, int | float) else None
 
 
 def _offsets(span: Record, fail: Fail) -> tuple[int, int]:
     start, end = span.get("start", span.get("start_offset")), span.get("end", span.get("end_offset"))
-    if type(start) is not int or type(end) is not int:
-        raise fail(f"a span has the offsets {start!r} and {end!r}", "offsets are whole numbers")
+    return _whole(start, end, fail)
+
+
+def _whole(start: Any, end: Any, fail: Fail) -> tuple[int, int]:
+    if type(start) is not int or type(end) is not int or max(abs(start), abs(end)) > MAX_OFFSET:
+        raise fail(f"a span has the offsets {start!r} and {end!r}", "offsets are whole numbers in the sentence")
     return start, end
 
 

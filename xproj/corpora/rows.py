@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from xproj.core.spans import Scheme
     from xproj.core.words import Splitter
 
+BREAKS = re.compile(r"[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+"""What parts lines or columns in some reader."""
 MAX_BATCH = 10_000
 """Rows that a reader holds at most, however large a slice is."""
 
@@ -201,10 +204,10 @@ def relabelled(entities: EntityColumn, where: Where, options: Options) -> Entity
     """Labels renamed and dropped as `options.labels` says.
 
     Raises:
-        CorpusError: a label that is not among `options.allowed`; names the line.
+        CorpusError: a label that no tag can have, or that is not among `options.allowed`; names the line.
     """
     if not options.labels and not options.allowed:
-        return entities
+        return _named(entities, where)
     renamed = [options.labels.get(name, name) for name in entities.names]
     names = tuple(dict.fromkeys(name for name in renamed if name != "O"))
     number = np.array([names.index(name) if name != "O" else -1 for name in renamed], dtype=np.int32)
@@ -223,7 +226,7 @@ def relabelled(entities: EntityColumn, where: Where, options: Options) -> Entity
         place = where.place(int(rows[first]), int(entities.start[first]))
         options.notes.add("labels_dropped", place, int((~kept).sum()))
     counts = np.bincount(rows[kept], minlength=len(entities))
-    return EntityColumn(
+    left = EntityColumn(
         offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         start=entities.start[kept],
         end=entities.end[kept],
@@ -232,6 +235,19 @@ def relabelled(entities: EntityColumn, where: Where, options: Options) -> Entity
         valid=entities.valid,
         names=names,
     )
+    return _named(left, where)
+
+
+def _named(entities: EntityColumn, where: Where) -> EntityColumn:
+    """The entities, unless a label is blank, O or has a line break: its tags would say something else."""
+    unfit = np.array([name == "O" or not name.strip() or bool(BREAKS.search(name)) for name in entities.names], bool)
+    bad = np.flatnonzero(unfit[entities.label]) if unfit.any() else np.zeros(0, dtype=np.int64)
+    if len(bad):
+        at = int(bad[0])
+        row = int(np.searchsorted(entities.offsets, at, side="right")) - 1
+        what = f"a span has the label {entities.names[entities.label[at]]!r}"
+        raise where.error(row, int(entities.start[at]), what, "rename or drop it with [ingest] labels")
+    return entities
 
 
 def rebatch(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:

@@ -26,7 +26,7 @@ from xproj.corpora.labelled import read_labelled
 from xproj.corpora.rows import Where, checked
 from xproj.corpora.selection import Selection, confidences
 from xproj.corpora.writing import placing
-from xproj.errors import CorpusError, RecipeError
+from xproj.errors import CorpusError, RecipeError, SchemaError
 from xproj.schema import STATUSES, check_spans, conform, status_codes
 
 if TYPE_CHECKING:
@@ -233,6 +233,12 @@ def _lost_spans(table: pa.Table, tokens: TokenColumn) -> pa.ListArray:
     rows = np.repeat(np.arange(table.num_rows), np.diff(offsets))
     entities, links = EntityColumn.read(table["source_entities"]), LinkColumn.read(table["links"])
     number = pc.struct_field(dropped, "source_entity").to_numpy(zero_copy_only=False)
+    outside = (number < 0) | (number >= np.diff(entities.offsets)[rows])
+    if outside.any():
+        at = int(np.argmax(outside))
+        raise SchemaError(
+            f"dropped of {table['id'][int(rows[at])].as_py()!r}: there is no source entity {number[at]}; project again"
+        )
     at = entities.offsets[:-1][rows] + number
     unsure = lost.unsure_words(
         rows, entities.start[at], entities.end[at], links.offsets, links.source, links.target, tokens.offsets

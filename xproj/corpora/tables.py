@@ -16,7 +16,7 @@ from xproj.corpora.files import open_seekable
 from xproj.corpora.records import SPAN_KEYS, TAG_KEYS, TOKEN_KEYS, records_table, sides_in, tags_of
 from xproj.corpora.rows import Where, batch_table, checked, entities_of_tags, relabelled, scheme_of
 from xproj.errors import CorpusError
-from xproj.schema import COLUMNS, cast, not_utf8
+from xproj.schema import COLUMNS, cast, not_utf8, null_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -178,8 +178,11 @@ def _arrays(
     tags = next((prefix + key for key in TAG_KEYS if prefix + key in table.column_names), None)
     entities: pa.Array = pa.nulls(len(words), pa.list_(ENTITY))
     if spans in table.column_names and table[spans].null_count < len(words):
-        raw = EntityColumn.read(_cast(table, spans, pa.list_(ENTITY), path))
-        entities = relabelled(checked(raw, column, where), where, options).write()
+        given = _cast(table, spans, pa.list_(ENTITY), path)
+        if missing := null_within(given):
+            what, row = missing
+            raise where.error(row, 0, f"an entity whose {what} is null", "fill it or leave the entity out")
+        entities = relabelled(checked(EntityColumn.read(given), column, where), where, options).write()
     elif tags is not None and table[tags].null_count < len(words):
         found = _from_tags(_strings(table, tags, path), column, where, options, scheme)
         entities = relabelled(found, where, options).write()
