@@ -262,7 +262,7 @@ def test_links_outside_the_sentence_are_refused(link, message):
 @pytest.mark.parametrize("learned", [False, True])
 def test_links_with_impossible_scores_are_refused(score, learned):
     rows = [("a", "x", [], [(0, 0)]), ("a b", "x", [], [(0, 0), (1, 0, score)])]
-    with pytest.raises(SchemaError, match=f"links of 's1': 1-0 has the score {score:g}; scores of links are finite"):
+    with pytest.raises(SchemaError, match=f"links.* has the score {score:g}"):
         project(rows) if not learned else precedents.learn([table(rows)])
 
 

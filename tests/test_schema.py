@@ -125,6 +125,30 @@ def test_null_fields_are_refused(field):
     assert conform(pa.table({"back_entities": owners}), ["back_entities"]).num_rows == 1
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("score", float("inf"), "has the score inf in row 7"),
+        ("label", "O", "has the label 'O' in row 7"),
+        ("label", " ", "has the label ' ' in row 7"),
+        ("label", "PER ", "has the label 'PER ' in row 7"),
+        ("label", "A\nB", "has the label 'A"),
+    ],
+)
+def test_values_that_no_tag_or_score_can_have(field, value, message):
+    whole = {"start": 0, "end": 1, "label": "X", "score": float("nan")}  # some tools write NaN for null
+    table = pa.table({"source_entities": pa.array([[whole], None, [whole, whole | {field: value}]], pa.list_(ENTITY))})
+    with pytest.raises(SchemaError, match=message):
+        conform(table, ["source_entities"], first_row=5)
+    assert conform(table.slice(0, 2), ["source_entities"]).num_rows == 2
+
+
+def test_a_column_that_is_there_twice_is_refused():
+    twice = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["id", "id"])
+    with pytest.raises(SchemaError, match="two columns 'id'; drop one"):
+        conform(twice, ["id"])
+
+
 def test_null_words_of_a_dictionary_are_refused_as_others():
     words = pa.array(["a", "b", None])
     for values in (
@@ -144,9 +168,15 @@ def test_status_codes():
     assert schema.status_codes(again.slice(2)).tolist() == codes[2:].tolist()
     assert schema.status_codes(pa.table({"id": ["a"]})).tolist() == [0]
     assert schema.status_codes(again.slice(3)).tolist() == []
-    with pytest.raises(SchemaError, match="column 'status': unknown status 'okay'; legal are ok, empty_source"):
+    with pytest.raises(
+        SchemaError, match="column 'status': unknown status 'okay' in row 1; legal are ok, empty_source"
+    ):
         schema.status_codes(pa.table({"status": ["ok", "okay"]}))
-    for odd, message in ((pa.array([0, 1]), "unknown status '0'"), (pa.array([["ok"]]), "has type list<")):
+    for odd, message in (
+        (pa.array([0, 1]), "unknown status 0 in row 0"),
+        (pa.array([["ok"]]), "has type list<"),
+        (pa.array([b"ok", b"\xff"]), "has type binary"),
+    ):
         with pytest.raises(SchemaError, match=message):
             schema.status_codes(pa.table({"status": odd}))
     assert schema.status_codes(pa.table({"status": pa.nulls(2)})).tolist() == [0, 0]

@@ -72,7 +72,7 @@ def first_rows(tables: Iterable[pa.Table], rows: int = FIRST_ROWS) -> Iterator[p
 
 
 def _count_cases(links: LinkColumn, source: Side, target: Side, mass: np.ndarray) -> None:
-    # a link outside its sentence, or with an impossible score, is refused where it is projected
+    # a link outside its sentence, or with a score that is not finite, is refused where it is projected
     inside = (links.source < np.repeat(source.lengths, np.diff(links.offsets))) & (
         links.target < np.repeat(target.lengths, np.diff(links.offsets))
     )

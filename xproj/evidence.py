@@ -161,7 +161,7 @@ def model_score(table: pa.Table, name: str, given: Given) -> np.ndarray:
     """The scores of the scorer `name` for these candidates, (candidates,) float32; null is no evidence.
 
     Raises:
-        SchemaError: the column is missing, or does not fit the candidates.
+        SchemaError: the column is missing, does not fit the candidates, or has a score that is not finite.
     """
     column = f"score_{name}"
     if column not in table.column_names:
@@ -175,6 +175,12 @@ def model_score(table: pa.Table, name: str, given: Given) -> np.ndarray:
             f"are {np.diff(given.cells)[row]}; run `score` again"
         )
     flat: np.ndarray = np.asarray(pc.fill_null(values, 0).to_numpy(zero_copy_only=False), dtype=np.float32)
+    if not np.isfinite(flat).all():
+        at = int(np.argmax(~np.isfinite(flat)))
+        row = int(np.searchsorted(offsets, at, side="right")) - 1
+        raise SchemaError(
+            f"{column} of {table['id'][row].as_py()!r}: the score {flat[at]:g}; scores are finite, or null"
+        )
     scores: np.ndarray = flat[given.take]
     return scores
 

@@ -157,7 +157,7 @@ def _map(stage: Stage, source: Source, output: Path, options: Options, progress:
     with sink(output, _footer(stage), options.form) as write, _fitted(stage, source, output, options) as opened:
         opened.begin(source.rows)
         for table in source.slices(options.rows):
-            known = conform(table, required, optional, str(source.path), encoded=True)
+            known = conform(table, required, optional, str(source.path), encoded=True, first_row=rows)
             mapped = opened.map(known, first_row=rows)
             write(_with_columns(table, opened, mapped.columns))
             counts.append(mapped.counts)
@@ -219,7 +219,10 @@ def _inputs(stage: Stage, source: Source, size: int) -> Inputs:
     size = min(size, stage.fit_rows or size)
 
     def read() -> Iterator[pa.Table]:
-        return (conform(t, required, optional, where, encoded=True) for t in source.slices(size, columns))
+        first = 0
+        for table in source.slices(size, columns):
+            yield conform(table, required, optional, where, encoded=True, first_row=first)
+            first += table.num_rows
 
     return Inputs(read, {})
 

@@ -6,6 +6,7 @@ itself when it cannot.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +47,8 @@ COLUMNS: dict[str, pa.DataType] = {
 }
 # fields of entities and links that may be null
 NULLABLE = {"score", "source_entity"}
+# what parts lines or columns in some reader
+BREAKS = re.compile(r"[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 SCORE_TYPE = pa.list_(pa.float32())
 
 STATUSES = (
@@ -81,13 +84,14 @@ def status_codes(table: pa.Table) -> np.ndarray:
     if "status" not in table.column_names:
         return np.zeros(table.num_rows, dtype=np.int32)
     column = combine(table["status"])
-    if pa.types.is_nested(column.type):
-        raise SchemaError(f"column 'status' has type {column.type}; legal are {', '.join(STATUSES)}")
-    column = column.cast(pa.string())
-    codes = pc.index_in(pc.fill_null(column, "ok"), value_set=pa.array(STATUSES))
+    try:
+        codes = pc.index_in(pc.fill_null(column.cast(pa.string()), "ok"), value_set=pa.array(STATUSES))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise SchemaError(f"column 'status' has type {column.type}; legal are {', '.join(STATUSES)}") from error
     if codes.null_count:
-        bad = column[pc.index(pc.is_null(codes), True).as_py()].as_py()
-        raise SchemaError(f"column 'status': unknown status {bad!r}; legal are {', '.join(STATUSES)}")
+        row = pc.index(pc.is_null(codes), True).as_py()
+        what = f"unknown status {column[row].as_py()!r} in row {row}"
+        raise SchemaError(f"column 'status': {what}; legal are {', '.join(STATUSES)}")
     return np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int32)
 
 
@@ -138,16 +142,21 @@ def conform(
     where: str = "input",
     *,
     encoded: bool = False,
+    first_row: int = 0,
 ) -> pa.Table:
     """The named columns of `table` with their declared types; a missing optional column is all null.
 
-    With `encoded`, lists of words that are kept as a dictionary stay so.
+    With `encoded`, lists of words that are kept as a dictionary stay so. `first_row` is the number of the first row in
+    messages.
 
     Raises:
-        SchemaError: a required column is missing, a null stands for an id, a word or a label, or a type cannot be cast
-            without loss.
+        SchemaError: a required column is missing or there twice, a type cannot be cast without loss, or a value is
+            impossible: a null where only rows and scores may be null, an infinite score, a label that no tag can have.
     """
     columns: dict[str, pa.Array] = {}
+    twice = next((name for name in [*required, *optional] if table.column_names.count(name) > 1), None)
+    if twice is not None:
+        raise SchemaError(f"{where}: there are two columns {twice!r}; drop one of them")
     for name in required:
         if name not in table.column_names:
             raise SchemaError(f"{where}: column {name!r} is missing; it has {', '.join(table.column_names) or 'none'}")
@@ -168,15 +177,26 @@ def conform(
             raise SchemaError(
                 f"{where}: column {name!r} has type {array.type}, needed is {wanted} ({detail}); convert it first"
             ) from error
-        if missing := null_within(columns[name]):
-            what, at = missing
-            raise SchemaError(f"{where}: column {name!r} has a null {what} in row {at}; fill it or leave it out")
-        if (row := not_utf8(columns[name])) is not None:
-            raise SchemaError(f"{where}: column {name!r} is not UTF-8 in row {row}; write the table again as UTF-8")
+        _check_values(columns[name], name, where, first_row)
     if "id" in columns and columns["id"].null_count:
-        row = pc.index(pc.is_null(columns["id"]), True).as_py()
+        row = first_row + pc.index(pc.is_null(columns["id"]), True).as_py()
         raise SchemaError(f"{where}: column 'id' is null in row {row}; every row needs a unique id")
     return pa.table(columns)
+
+
+def _check_values(array: pa.Array, name: str, where: str, first_row: int) -> None:
+    if missing := null_within(array):
+        what, row = missing
+        raise SchemaError(
+            f"{where}: column {name!r} has a null {what} in row {first_row + row}; fill it or leave it out"
+        )
+    if (at := not_utf8(array)) is not None:
+        raise SchemaError(
+            f"{where}: column {name!r} is not UTF-8 in row {first_row + at}; write the table again as UTF-8"
+        )
+    if odd := unfit(array):
+        what, row = odd
+        raise SchemaError(f"{where}: column {name!r} has {what} in row {first_row + row}; correct it or leave it out")
 
 
 def null_within(array: pa.Array) -> tuple[str, int] | None:
@@ -202,6 +222,29 @@ def _filled(values: pa.Array) -> list[tuple[str, pa.Array]]:
         values = values.dictionary_decode()
     text = pa.types.is_string(values.type) or pa.types.is_dictionary(values.type)
     return [("word", values)] if text else []
+
+
+def unfit(array: pa.Array) -> tuple[str, int] | None:
+    """The first infinite score, or label that no tag can have, in a list of structs, and its row; None without any."""
+    if not (_is_list(array.type) and pa.types.is_struct(array.type.value_type)):
+        return None
+    offsets, values, _ = flatten(array)
+    for name in (field.name for field in values.type if field.name in ("label", "score")):
+        field = pc.struct_field(values, name)
+        if name == "score":
+            odd = pc.is_inf(field)
+        elif bad := [label for label in pc.unique(field).to_pylist() if unfit_label(label)]:
+            odd = pc.is_in(field, value_set=pa.array(bad, field.type))
+        else:
+            continue
+        if (at := pc.index(odd, True).as_py()) >= 0:
+            return f"the {name} {field[at].as_py()!r}", int(np.searchsorted(offsets, at, side="right")) - 1
+    return None
+
+
+def unfit_label(label: str) -> bool:
+    """Would the tags of a label say something else: is it O, without a letter at an edge, or broken over lines?"""
+    return label in ("", "O") or label != label.strip() or bool(BREAKS.search(label))
 
 
 def not_utf8(array: pa.Array) -> int | None:

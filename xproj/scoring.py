@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xproj.recipe import Evaluate, Runtime
 
 SLICE = 50_000
-PROJECTED = ("target_entities", "target_gold", "source_entities", "dropped", "status")
+PROJECTED = ("id", "target_tokens", "target_entities", "target_gold", "source_entities", "dropped", "status")
 
 
 def projected(path: Path, settings: Evaluate, *, limit: int = 0) -> ProjectionScores:

@@ -29,11 +29,14 @@ class Side:
     Attributes:
         offsets: the words of row r are those from `offsets[r]` to `offsets[r + 1]`, (rows + 1,).
         ids: of each word which of `distinct` it is, (total,).
-        distinct: each word once, (words,); a dictionary that was read from a file has words that no row has.
+        distinct: the words, (words,); a dictionary that was read from a file has words that no row has, and one that
+            was put together may have a word twice.
     """
 
     def __init__(self, column: pa.ChunkedArray | pa.Array) -> None:
         self.offsets, words, _ = flatten(column)
+        if pa.types.is_dictionary(words.type) and words.dictionary.null_count:  # of no word, as nulls are refused
+            words = words.dictionary_decode()
         if not pa.types.is_dictionary(words.type):
             words = words.dictionary_encode()
         self.ids: np.ndarray = words.indices.to_numpy(zero_copy_only=False)

@@ -51,6 +51,9 @@ class Source:
         for path in self._files:
             with store.open_parquet(path) as file:
                 found = file.schema_arrow.remove_metadata()
+                twice = next((name for name in found.names if found.names.count(name) > 1), None)
+                if twice is not None:
+                    raise SchemaError(f"{path}: there are two columns {twice!r}; drop one of them")
                 rows += file.metadata.num_rows
             if schema is not None and found != schema:
                 raise SchemaError(f"{path}: other columns than {self._files[0]}; give files of one kind")

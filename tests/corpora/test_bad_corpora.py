@@ -74,7 +74,38 @@ CASES = [
         after_good({"tokens": ["a"], "entities": [{"start": 0, "end": 10**20, "label": "X"}]}),
         "a.jsonl:2: a span has the offsets 0 and 100000000000000000000; offsets are whole",
     ),
-    ("a.jsonl", after_good({"text": "abc", "entities": [[0, 2, "O"]]}), "a.jsonl:2: a span has the label 'O'; rename"),
+    (
+        "a.jsonl",
+        after_good({"text": "abc", "entities": [[-(2**31), 2, "X"]]}),
+        "a.jsonl:2: a span has the offsets -2147",
+    ),
+    (
+        "a.jsonl",
+        after_good('{"text": "a", "id": ' + "1" * 5000 + "}"),
+        "a.jsonl:2: not JSON that can be read: a number",
+    ),
+    (
+        "a.json",
+        '[{"text": "a", "id": ' + "1" * 5000 + "}]",
+        "a.json:1: not JSON that can be read: a number of thousands",
+    ),
+    ("a.jsonl", after_good({"data": {"text": "a"}, "annotations": 7}), "a.jsonl:2: 'annotations' is not a list of"),
+    (
+        "a.jsonl",
+        after_good({"data": {"text": "a"}, "annotations": [{"result": ["x"]}]}),
+        "a.jsonl:2: 'result' is not a",
+    ),
+    (
+        "a.jsonl",
+        after_good({"data": {"text": "a"}, "annotations": [{"result": [{"type": "labels"}]}]}),
+        "a.jsonl:2: None is not a span",
+    ),
+    (
+        "a.jsonl",
+        after_good({"text": "Ann x", "tokens": [{"start": 0, "end": 3}, "x"]}),
+        "a.jsonl:2: the tokens are not a list of strings",
+    ),
+    ("a.jsonl", after_good({"text": "abc", "entities": [[0, 2, "O"]]}), "a.jsonl:2: a span has the label 'O'; give"),
     ("a.jsonl", after_good({"text": "abc", "entities": [[0, 2, " "]]}), "a.jsonl:2: a span has the label ' '"),
     ("a.jsonl", after_good({"text": "abc", "entities": [[0, 2, "X\nY"]]}), "a.jsonl:2: a span has the label 'X\\nY'"),
     (
@@ -340,6 +371,35 @@ def test_parquet_entities_with_nulls(field, tmp_path):
     pq.write_table(pa.table({"tokens": [["a"], ["a"]], "entities": entities}), tmp_path / "a.parquet")
     with pytest.raises(CorpusError, match=f"a.parquet:2: an entity whose {field} is null; fill it or leave"):
         labelled(tmp_path / "a.parquet")
+
+
+def test_a_column_that_is_there_twice(tmp_path):
+    twice = pa.Table.from_arrays([pa.array([["a"]]), pa.array([["b"]])], names=["tokens", "tokens"])
+    pq.write_table(twice, tmp_path / "a.parquet")
+    with pytest.raises(CorpusError, match="a.parquet: there are two columns 'tokens'"):
+        labelled(tmp_path / "a.parquet")
+
+
+def test_labels_that_are_renamed_to_what_no_tag_can_have(write):
+    path = write("a.jsonl", json.dumps({"tokens": ["a"], "entities": [[0, 1, "Z"]]}) + "\n")
+    with pytest.raises(CorpusError, match="a.jsonl:1: a span has the label 'X.*Y'; give it a name"):
+        ingest(path=path, side="source", labels={"Z": "X\tY"})
+
+
+def test_parquet_labels_under_the_names_of_other_tools(tmp_path):
+    spans = [[{"start": 0, "end": 1, "label": "PER"}]]
+    for name, value in (("spans", spans), ("label", spans), ("labels", [["B-PER", "O"]])):
+        pq.write_table(pa.table({"tokens": [["Ann", "left"]], name: value}), tmp_path / "a.parquet")
+        assert labelled(tmp_path / "a.parquet")["entities"].to_pylist()[0][0]["label"] == "PER"
+    beside = pa.table({"tokens": [["Ann", "left"]], "ner_tags": [["B-PER", "O"]], "label": [3]})
+    pq.write_table(beside, tmp_path / "a.parquet")
+    assert labelled(tmp_path / "a.parquet")["entities"].to_pylist()[0][0]["label"] == "PER"
+
+
+def test_scores_that_are_no_numbers_are_missing(write):
+    record = {"tokens": ["a"], "entities": [{"start": 0, "end": 1, "label": "X", "score": 10**400}], "confidence": True}
+    found = labelled(write("a.jsonl", json.dumps(record) + "\n"))
+    assert found["entities"].to_pylist()[0][0]["score"] is None and found["confidence"].to_pylist() == [None]
 
 
 def test_characters_of_two_halves_are_read(write):

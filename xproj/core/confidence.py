@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 
 LEAST = 0.47
-INTERCEPT = -2.97
-WEIGHTS = np.array([1.42, 10.10, 6.07, 4.26, -2.05, 1.61])
+INTERCEPT = -3.09
+WEIGHTS = np.array([1.65, 9.88, 6.83, 4.28, -2.10, 1.64])
 
 
 def probability(traits: np.ndarray) -> np.ndarray:

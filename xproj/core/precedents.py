@@ -32,7 +32,7 @@ from numba import njit
 from xproj.core.case import KINDS
 
 CONSENSUS = 0.7
-BOUNDARY = 0.1
+BOUNDARY = 0.08
 # added to the words of each case, standing inside spans as often as all words do: a rare case says little
 EVERY_CASE = 5
 _BASIS, _PRIME = np.uint64(14695981039346656037), np.uint64(1099511628211)

@@ -112,7 +112,7 @@ class _Block(NamedTuple):
 
 def _blocks(path: Path, columns: int) -> Iterator[_Block]:
     """The blocks between empty lines that have words or a sentence id; `columns` = 0 when not yet known."""
-    block = _Block(0, {}, [], [])
+    block = _Block(1, {}, [], [])
     for number, line in read_lines(path):
         if not line or line.isspace() or line.startswith(DOCUMENT):
             if block.rows or "sent_id" in block.meta:

@@ -14,11 +14,11 @@ from xproj.core.detokenize import spaces_after
 from xproj.core.spans import encode
 from xproj.corpora.files import expand, suffix
 from xproj.corpora.labelled import read_labelled
-from xproj.corpora.rows import BREAKS
 from xproj.corpora.tables import open_parquet
 from xproj.corpora.writing import compressed, placing
 from xproj.errors import RecipeError, unknown
 from xproj.languages import lookup
+from xproj.schema import BREAKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

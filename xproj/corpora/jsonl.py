@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SEPARATORS = re.compile(r"[,\s]*")
 HALF = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")  # of a character beyond the first 65,536: two of them make one
 TOO_DEEP = "not JSON that can be read: nested too deep"
+TOO_LONG = "not JSON that can be read: a number of thousands of digits"
 THEN = "one JSON object per line"
 
 
@@ -69,6 +70,8 @@ def _loads(path: Path, number: int, text: str) -> Any:
         raise CorpusError.at(path, number, f"not JSON: {error.msg} at column {error.colno}", THEN) from error
     except RecursionError as error:
         raise CorpusError.at(path, number, TOO_DEEP, THEN) from error
+    except ValueError as error:  # Python reads no integer of more than 4,300 digits
+        raise CorpusError.at(path, number, TOO_LONG, THEN) from error
 
 
 def _object(value: Any, text: str, path: Path, number: int) -> Record:
@@ -102,5 +105,7 @@ def _array(path: Path, first: int, lines: Iterator[str]) -> Iterator[tuple[int, 
             raise CorpusError.at(path, first + error.lineno - 1, f"not JSON: {error.msg}", THEN) from error
         except RecursionError as error:
             raise CorpusError.at(path, line, TOO_DEEP, THEN) from error
+        except ValueError as error:
+            raise CorpusError.at(path, line, TOO_LONG, THEN) from error
         yield line, _object(value, text[begin:at], path, line)
         line += text.count("\n", begin, at)

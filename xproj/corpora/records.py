@@ -6,6 +6,7 @@ and both sides at once under xproj's own column names.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,8 @@ CharSpan = tuple[int, int, str, float | None]
 
 TOKEN_KEYS = ("tokens", "words")
 TAG_KEYS = ("ner_tags", "tags")
-MAX_OFFSET = 2**31 - 1
 SPAN_KEYS = ("entities", "spans", "label", "labels")
+MAX_OFFSET = 2**31 - 1  # of Arrow's int32
 
 
 @dataclass
@@ -71,8 +72,8 @@ def records_table(
             rows.append(_own_row(record, side, fail) if own else _row(record, fail))
         columns[side] = _arrays(rows, side, where, options, scheme)
     ids = [None if record.get("id") in (None, "") else str(record["id"]) for record in records]
-    numbers = [record.get("confidence") for record in records]
-    confidence = pa.array([n if isinstance(n, float | int) else None for n in numbers], type=pa.float32())
+    numbers = [_number(record.get("confidence")) for record in records]
+    confidence = pa.array(numbers, type=pa.float32())
     return batch_table(ids, lines, columns, confidence)
 
 
@@ -159,7 +160,7 @@ def _row(record: Record, fail: Fail) -> Row:
     row = Row(text=_text(record.get("text"), fail))
     words = next((record[key] for key in TOKEN_KEYS if record.get(key) is not None), None)
     if words is not None:
-        if words and isinstance(words, list) and isinstance(words[0], dict) and row.text is not None:
+        if words and isinstance(words, list) and row.text is not None and all(isinstance(w, dict) for w in words):
             row.word_spans = [_offsets(word, fail) for word in words]
         else:
             row.words = _words(words, fail)
@@ -185,9 +186,14 @@ def _label_studio(record: Record, fail: Fail) -> Row:
         raise fail("'data' has no 'text'", "name the text field 'text'")
     row = Row(text=_text(texts[0], fail))
     annotations = record.get("annotations") or record.get("completions") or []
-    given = next((a for a in annotations if isinstance(a, dict) and not a.get("was_cancelled")), None)
+    if not isinstance(annotations, list) or not all(isinstance(one, dict) for one in annotations):
+        raise fail("'annotations' is not a list of objects", "export the task as Label Studio's JSON again")
+    given = next((one for one in annotations if not one.get("was_cancelled")), None)
     if given is not None:
-        regions = [item["value"] for item in given.get("result") or [] if item.get("type", "labels") == "labels"]
+        results = given.get("result") or []
+        if not isinstance(results, list) or not all(isinstance(one, dict) for one in results):
+            raise fail("'result' is not a list of objects", "export the task as Label Studio's JSON again")
+        regions = [one.get("value") for one in results if one.get("type", "labels") == "labels"]
         row.spans = [_char_span(region, row.text or "", fail) for region in regions]
     return row
 
@@ -236,7 +242,16 @@ def _span(span: Any, fail: Fail) -> CharSpan:
         label = label[0]
     if not isinstance(label, str) or not label:
         raise fail(f"a span has the label {label!r}", "each span has one label, a string")
-    return *offsets, label, float(score) if isinstance(score, int | float) else None
+    return *offsets, label, _number(score)
+
+
+def _number(value: Any) -> float | None:
+    """A score; None for what is no finite number."""
+    try:
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _offsets(span: Record, fail: Fail) -> tuple[int, int]:

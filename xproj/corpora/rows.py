@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +12,7 @@ from xproj.columns import ENTITY, SPAN, EntityColumn, TokenColumn, build_list
 from xproj.core.spans import TagError, decode_column, detect_scheme, not_allowed
 from xproj.corpora.notes import IngestNotes
 from xproj.errors import CorpusError
+from xproj.schema import unfit_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from xproj.core.spans import Scheme
     from xproj.core.words import Splitter
 
-BREAKS = re.compile(r"[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-"""What parts lines or columns in some reader."""
 MAX_BATCH = 10_000
 """Rows that a reader holds at most, however large a slice is."""
 
@@ -239,14 +237,14 @@ def relabelled(entities: EntityColumn, where: Where, options: Options) -> Entity
 
 
 def _named(entities: EntityColumn, where: Where) -> EntityColumn:
-    """The entities, unless a label is blank, O or has a line break: its tags would say something else."""
-    unfit = np.array([name == "O" or not name.strip() or bool(BREAKS.search(name)) for name in entities.names], bool)
+    """The entities, unless there is a label that no tag can have."""
+    unfit = np.array([unfit_label(name) for name in entities.names], dtype=np.bool_)
     bad = np.flatnonzero(unfit[entities.label]) if unfit.any() else np.zeros(0, dtype=np.int64)
     if len(bad):
         at = int(bad[0])
         row = int(np.searchsorted(entities.offsets, at, side="right")) - 1
         what = f"a span has the label {entities.names[entities.label[at]]!r}"
-        raise where.error(row, int(entities.start[at]), what, "rename or drop it with [ingest] labels")
+        raise where.error(row, int(entities.start[at]), what, "give it a name that a tag can have, or drop it")
     return entities
 
 

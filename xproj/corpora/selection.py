@@ -140,10 +140,11 @@ class Selection:
 
 
 def confidences(entities: pa.ChunkedArray | pa.Array) -> np.ndarray:
-    """The mean score of the spans of each row, (n,) float32; 1 without any, and a missing score counts as 1."""
+    """The mean score of the spans of each row, (n,) float32; 1 without any, and a missing score (null or NaN) counts
+    as 1."""
     offsets, values, _ = flatten(entities)
     score = pc.fill_null(pc.struct_field(values, "score"), 1.0).to_numpy(zero_copy_only=False)
-    return selection.mean_of_lists(offsets, score, 1.0)
+    return selection.mean_of_lists(offsets, np.where(np.isnan(score), 1.0, score), 1.0)
 
 
 def _without_entities(table: pa.Table) -> Bool:

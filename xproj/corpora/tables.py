@@ -68,6 +68,8 @@ def read(path: Path, sides: Sequence[Side], options: Options) -> Iterator[pa.Tab
     with open_parquet(path) as file:
         schema = file.schema_arrow
         names = [name for name in (*NAMES, *options.extra) if name in schema.names]
+        if twice := next((name for name in names if schema.names.count(name) > 1), None):
+            raise CorpusError(f"{path}: there are two columns {twice!r}; drop one of them")
         class_names = {name: _class_names(schema, name) for name in names if name.endswith("tags")}
         scheme: Scheme | None = None
         start = 1
@@ -154,13 +156,21 @@ def _table(
     for side in sides:
         prefix = side.prefix if own else ""
         tokens = next((prefix + key for key in TOKEN_KEYS if prefix + key in table.column_names), None)
-        if tokens is None or not _is_list(table[tokens].type) or table[tokens].null_count:
+        plain = tokens is not None and _is_list(table[tokens].type) and not table[tokens].null_count
+        if tokens is None or not plain or (not own and _labels_elsewhere(table)):
             return records_table(table.to_pylist(), lines, path, sides, options, scheme)
         columns[side] = _arrays(table, prefix, tokens, Where(path, lines), side, options, scheme)
     ids = _cast(table, "id", pa.string(), path) if "id" in table.column_names else pa.nulls(len(lines), pa.string())
     confidence = _cast(table, "confidence", pa.float32(), path) if "confidence" in table.column_names else None
     lost = _cast(table, "lost_spans", pa.list_(SPAN), path) if "lost_spans" in table.column_names else None
     return batch_table(ids, lines, columns, confidence, lost)
+
+
+def _labels_elsewhere(table: pa.Table) -> bool:
+    """Are there labels in none but the columns that other tools call so?"""
+    names, others = table.column_names, SPAN_KEYS[1:]
+    usual = "entities" in names or any(name in names for name in TAG_KEYS)
+    return not usual and any(name in names and _is_list(table[name].type) for name in others)
 
 
 def _arrays(

@@ -17,7 +17,7 @@ from xproj.core.labels import OUTSIDE, relabel, select
 from xproj.core.metrics import GOLD, PREDICTED, SpanCounts, Tally, groups
 from xproj.errors import SchemaError
 from xproj.evaluation.spans import NO_SPANS, TaggingScores
-from xproj.schema import STATUSES, conform, status_codes
+from xproj.schema import STATUSES, check_spans, conform, status_codes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,11 +44,16 @@ class ProjectionCounts:
         """Count one table that has `target_entities`; a row that is not ok has predicted nothing.
 
         Raises:
-            SchemaError: `target_entities` is missing, a column has another type, or `dropped` names no source entity.
+            SchemaError: `target_entities` is missing, a column has another type, a span is outside its sentence, or
+                `dropped` names no source entity.
         """
         labels = labels or {}
         optional = ["source_entities", "target_gold", "dropped"]
         columns = conform(table, ["target_entities"], optional, where)
+        if "target_tokens" in table.column_names:
+            for name in ("target_entities", "target_gold"):
+                with_words = table.select([n for n in ("id", "target_tokens") if n in table.column_names])
+                check_spans(with_words.append_column(name, columns[name]), name, "target_tokens", where)
         codes = status_codes(table)
         ok = codes == STATUSES.index("ok")
         entities, indices = _projected(columns["target_entities"], ok, labels)

@@ -32,7 +32,7 @@ class Project(Stage):
     """Source entities find their target spans, or a reason why not."""
 
     name = "project"
-    version = 16
+    version = 15
     required = ("id", *TOKENS, "source_entities")
     adds = ("target_entities", "dropped", "status")
     keys = ("align.refine",)
