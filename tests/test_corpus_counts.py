@@ -58,8 +58,8 @@ def test_links_show_what_capitals_are_worth(tmp_path):
     assert found.contrast == pytest.approx(np.log(4 / 5 / (1 / 4)))
     corpus_counts.save(found, tmp_path)
     assert corpus_counts.load(tmp_path) == found
-    outside = [[(9, 1), (-1, 2), (2, 7)], []]
-    assert corpus_counts.count([rows.append_column("links", LinkColumn.of(outside).write())]).contrast == 0
+    for wrong in ([(9, 1), (-1, 2), (2, 7)], [(1, 1, float("inf")), (2, 2, float("nan"))]):
+        assert corpus_counts.count([rows.append_column("links", LinkColumn.of([wrong, []]).write())]).contrast == 0
 
 
 def test_letters_are_counted_in_plain_and_encoded_columns(tmp_path):

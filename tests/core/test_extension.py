@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from xproj.columns import EntityColumn, LinkColumn
 from xproj.core import extension
 from xproj.core.case import CASELESS, JOINER, PUNCTUATION, SMALL
-from xproj.core.extension import BLOCKS, ENDS, LINKED, PASSES, REACH
+from xproj.core.extension import BLOCKS, ENDS, LINKED, MOST_COMMON, PASSES, REACH
 
 WORDS = 9
 links_of_a_row = st.dictionaries(
@@ -65,3 +65,6 @@ def test_roles():
     free, common = np.array([True] * 4 + [False] * 2), np.array([0.0, 0.5, 0.0, 0.0, 0.0, 0.5])
     case = np.array([CASELESS, SMALL, PUNCTUATION, JOINER, SMALL, SMALL])
     assert extension.roles(free, common, case).tolist() == [ENDS, PASSES, BLOCKS, BLOCKS, BLOCKS, PASSES]
+    # MOST_COMMON itself is common
+    edge = np.array([MOST_COMMON, np.nextafter(MOST_COMMON, 0.0)])
+    assert extension.roles(np.array([True, True]), edge, np.array([SMALL, SMALL])).tolist() == [PASSES, ENDS]
