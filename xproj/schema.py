@@ -243,7 +243,7 @@ def unfit(array: pa.Array) -> tuple[str, int] | None:
 
 
 def unfit_label(label: str) -> bool:
-    """Would the tags of a label say something else: is it empty or O, has it a blank at an edge, a line break or a tab?"""
+    """Would the tags of a label say something else: is it empty or O, a blank at an edge, or a line break within?"""
     return label in ("", "O") or label != label.strip() or bool(BREAKS.search(label))
 
 
