@@ -23,6 +23,11 @@ CASES = [
     ("a.conll", "# x\nA\tO\n\nB\tB-\n", "a.conll:4: 'B-' is not a tag"),
     ("a.conll", "A\tO\nB\n", "a.conll:2: 1 column where the first sentence has 2; every line is a word"),
     ("a.conll", "A O\n\nB b O\n", "a.conll:3: 3 columns where the first sentence has 2"),
+    (
+        "a.conll",
+        "A\tO\n\nB\tO\rC\tO\r\rD\tO\r",
+        "a.conll:3: a carriage return within a line; end lines with LF or CR LF",
+    ),
     ("a.conll", "", "a.conll: no sentence in it"),
     ("a.conll", "\n\n# only a comment\n\n", "a.conll: no sentence in it"),
     ("a.conll", b"A\tO\nB\tO\n" + b"\xe9t\xe9\tO\n", "a.conll:3: not UTF-8: byte 0xe9 at offset 8; convert it"),

@@ -96,7 +96,7 @@ def sentences(path: Path) -> Iterator[Sentence]:
     """The sentences of a file; a block with a `# sent_id` and no words is an empty sentence.
 
     Raises:
-        CorpusError: a line with more or fewer columns than the first one.
+        CorpusError: a line with more or fewer columns than the first one, or with a carriage return within.
     """
     layout = _layout([block.rows for block in islice(_blocks(path, 0), PEEKED)])
     for block in _blocks(path, layout.columns):
@@ -114,6 +114,8 @@ def _blocks(path: Path, columns: int) -> Iterator[_Block]:
     """The blocks between empty lines that have words or a sentence id; `columns` = 0 when not yet known."""
     block = _Block(1, {}, [], [])
     for number, line in read_lines(path):
+        if "\r" in line:
+            raise CorpusError.at(path, number, "a carriage return within a line", "end lines with LF or CR LF")
         if not line or line.isspace() or line.startswith(DOCUMENT):
             if block.rows or "sent_id" in block.meta:
                 yield block
