@@ -194,7 +194,7 @@ def _check_values(array: pa.Array, name: str, where: str, first_row: int) -> Non
         raise SchemaError(
             f"{where}: column {name!r} is not UTF-8 in row {first_row + at}; write the table again as UTF-8"
         )
-    if odd := unfit(array):
+    if odd := unfit_value(array):
         what, row = odd
         raise SchemaError(f"{where}: column {name!r} has {what} in row {first_row + row}; correct it or leave it out")
 
@@ -224,7 +224,7 @@ def _filled(values: pa.Array) -> list[tuple[str, pa.Array]]:
     return [("word", values)] if text else []
 
 
-def unfit(array: pa.Array) -> tuple[str, int] | None:
+def unfit_value(array: pa.Array) -> tuple[str, int] | None:
     """The first infinite score, or label that no tag can have, in a list of structs, and its row; None without any."""
     if not (_is_list(array.type) and pa.types.is_struct(array.type.value_type)):
         return None

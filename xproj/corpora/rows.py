@@ -205,7 +205,7 @@ def relabelled(entities: EntityColumn, where: Where, options: Options) -> Entity
         CorpusError: a label that no tag can have, or that is not among `options.allowed`; names the line.
     """
     if not options.labels and not options.allowed:
-        return _named(entities, where)
+        return _with_fit_labels(entities, where)
     renamed = [options.labels.get(name, name) for name in entities.names]
     names = tuple(dict.fromkeys(name for name in renamed if name != "O"))
     number = np.array([names.index(name) if name != "O" else -1 for name in renamed], dtype=np.int32)
@@ -233,10 +233,10 @@ def relabelled(entities: EntityColumn, where: Where, options: Options) -> Entity
         valid=entities.valid,
         names=names,
     )
-    return _named(left, where)
+    return _with_fit_labels(left, where)
 
 
-def _named(entities: EntityColumn, where: Where) -> EntityColumn:
+def _with_fit_labels(entities: EntityColumn, where: Where) -> EntityColumn:
     """The entities, unless there is a label that no tag can have."""
     unfit = np.array([unfit_label(name) for name in entities.names], dtype=np.bool_)
     bad = np.flatnonzero(unfit[entities.label]) if unfit.any() else np.zeros(0, dtype=np.int64)
